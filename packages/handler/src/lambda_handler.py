@@ -1,0 +1,1 @@
+"""The function's entry: the story of one request."""

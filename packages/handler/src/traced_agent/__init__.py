@@ -1,0 +1,1 @@
+"""What the story of one request, `lambda_handler`, is told with."""

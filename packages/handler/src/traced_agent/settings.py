@@ -1,0 +1,132 @@
+"""What the function can be told, and the only place that spells environment variables.
+
+Imports nothing heavy: the stack reads this page at synth, the function at init.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+
+class SettingsError(ValueError):
+    """A value that cannot be used; the message names the variable and what it takes."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _url(value: str) -> str:
+    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
+        raise ValueError("an http(s) URL")
+    return value.rstrip("/")
+
+
+def _switch(value: str) -> bool:
+    choices = {"true": True, "1": True, "false": False, "0": False}
+    if value.lower() not in choices:
+        raise ValueError("true or false")
+    return choices[value.lower()]
+
+
+def _rate(value: str) -> float:
+    try:
+        if 0 <= float(value) <= 1:
+            return float(value)
+    except ValueError:
+        pass
+    raise ValueError("a number from 0 to 1")
+
+
+def _seconds(value: str) -> float:
+    try:
+        if 0 < float(value) <= 60:
+            return float(value)
+    except ValueError:
+        pass
+    raise ValueError("seconds, above 0, 60 at most")
+
+
+def _count(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise ValueError("a whole number above 0")
+    return int(value)
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(" or ".join(choices))
+        return value
+
+    return parse
+
+
+def _setting(*names: str, parse: Callable[[str], Any], default: Any) -> Any:
+    return field(default=default, metadata={"names": names, "parse": parse})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting, parsed. A field's first name is the variable `to_env` writes; all are read."""
+
+    bedrock_region: str = _setting("BEDROCK_REGION", parse=_text, default="us-east-1")
+    bedrock_model_id: str = _setting(
+        "BEDROCK_MODEL_ID", parse=_text, default="us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    )
+    max_tokens: int = _setting("MAX_TOKENS", parse=_count, default=4096)
+    max_turns: int = _setting("MAX_TURNS", parse=_count, default=10)
+    log_level: str = _setting(
+        "LOG_LEVEL", parse=_choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), default="INFO"
+    )
+
+    langfuse_public_key: str = _setting("LANGFUSE_PUBLIC_KEY", parse=_text, default="")
+    langfuse_secret_key: str = _setting("LANGFUSE_SECRET_KEY", parse=_text, default="")
+    langfuse_secret_arn: str = _setting("LANGFUSE_SECRET_ARN", parse=_text, default="")
+    langfuse_host: str = _setting(
+        "LANGFUSE_HOST", "LANGFUSE_BASE_URL", parse=_url, default="https://cloud.langfuse.com"
+    )
+    langfuse_environment: str = _setting("LANGFUSE_TRACING_ENVIRONMENT", parse=_text, default="")
+    langfuse_release: str = _setting("LANGFUSE_RELEASE", parse=_text, default="")
+    tracing_enabled: bool = _setting("LANGFUSE_TRACING_ENABLED", parse=_switch, default=True)
+    trace_sample_rate: float = _setting("LANGFUSE_SAMPLE_RATE", parse=_rate, default=1.0)
+
+    otlp_endpoint: str = _setting("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", parse=_url, default="")
+    otlp_headers: str = _setting("OTEL_EXPORTER_OTLP_TRACES_HEADERS", parse=_text, default="")
+    otlp_headers_secret_arn: str = _setting("OTEL_HEADERS_SECRET_ARN", parse=_text, default="")
+
+    trace_export: str = _setting("TRACE_EXPORT", parse=_choice("after", "before"), default="after")
+    trace_export_timeout_s: float = _setting("TRACE_EXPORT_TIMEOUT_S", parse=_seconds, default=3.0)
+    trace_content: str = _setting("TRACE_CONTENT", parse=_choice("full", "metadata"), default="full")
+    trace_spool: str = _setting("TRACE_SPOOL", parse=_choice("off", "log"), default="off")
+
+    streaming: bool = _setting("STREAMING", parse=_switch, default=False)
+    page: bool = _setting("PAGE", parse=_switch, default=False)
+    session_bucket: str = _setting("SESSION_BUCKET", parse=_text, default="")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings from an environment; a variable that is not set, or empty, takes its default.
+
+        Raises:
+            SettingsError: in one line that names the variable.
+        """
+        values: dict[str, Any] = {}
+        for setting in fields(cls):
+            for name in setting.metadata["names"]:
+                if raw := environ.get(name, "").strip():
+                    try:
+                        values[setting.name] = setting.metadata["parse"](raw)
+                    except ValueError as error:
+                        raise SettingsError(f"{name} must be {error}") from None
+                    break
+        return cls(**values)
+
+    def to_env(self) -> dict[str, str]:
+        """Spell the settings that differ from their defaults, so that `from_env` gives them back."""
+        return {
+            setting.metadata["names"][0]: str(value).lower() if isinstance(value, bool) else str(value)
+            for setting in fields(self)
+            if (value := getattr(self, setting.name)) != setting.default
+        }

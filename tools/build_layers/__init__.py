@@ -1,0 +1,1 @@
+"""Lock, build and check the Lambda layers."""

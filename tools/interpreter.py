@@ -1,0 +1,41 @@
+"""Finds the CPython that Lambda will run, to compile for it and to run as it does."""
+
+import functools
+import json
+import subprocess
+from pathlib import Path
+
+import findpython
+
+import layers
+from tools.command import Failure
+
+_SELF = "import json, sys; print(json.dumps([sys.implementation.name, *sys.version_info[:2]]))"
+
+
+@functools.cache
+def target() -> Path:
+    """The path of a working CPython of the layers' minor version.
+
+    Looks on PATH and where pyenv, uv, asdf and hatch keep theirs; asks each candidate what it is, since a
+    pyenv shim may exist and not run.
+
+    Raises:
+        Failure: there is none, and what to do.
+    """
+    for candidate in findpython.find_all(*map(int, layers.PYTHON.split(".")), allow_prereleases=False):
+        if _is_target(candidate.real_path):
+            return candidate.real_path
+    raise Failure(
+        f"CPython {layers.PYTHON} was not found: run `hatch python install {layers.PYTHON}`, "
+        "or install it with pyenv or uv"
+    )
+
+
+def _is_target(python: Path) -> bool:
+    try:
+        asked = subprocess.run([python, "-I", "-c", _SELF], capture_output=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    implementation, *version = json.loads(asked.stdout)
+    return implementation == "cpython" and version == [int(part) for part in layers.PYTHON.split(".")]

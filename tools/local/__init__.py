@@ -1,0 +1,1 @@
+"""The local cloud: the deployed bytes, run on this machine."""
