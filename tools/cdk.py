@@ -28,7 +28,7 @@ def install() -> None:
     if _INSTALLED.exists() and _INSTALLED.read_bytes() == _LOCK.read_bytes():
         return
     print("Installing the CDK CLI from package-lock.json …", file=sys.stderr)
-    npm = [NODE, _NPM, "ci", "--silent", "--no-progress"]
+    npm = [str(NODE), str(_NPM), "ci", "--silent", "--no-progress"]
     if subprocess.run(npm, check=False, cwd=ROOT).returncode:
         raise Failure(
             "npm could not install the CDK CLI: check the network and npm's registry, then run it again"

@@ -38,4 +38,4 @@ def _is_target(python: Path) -> bool:
     except (OSError, subprocess.SubprocessError):
         return False
     implementation, *version = json.loads(asked.stdout)
-    return implementation == "cpython" and version == [int(part) for part in layers.PYTHON.split(".")]
+    return bool(implementation == "cpython" and version == [int(part) for part in layers.PYTHON.split(".")])
