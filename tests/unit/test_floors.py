@@ -1,0 +1,29 @@
+"""The floors that import-linter cannot hold, since it reads packages only."""
+
+import ast
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def imported_by(module: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or ".").partition(".")[0])
+    return names
+
+
+def test_the_entry_imports_the_standard_library_and_traced_agent_only():
+    entry = ROOT / "packages" / "handler" / "src" / "lambda_handler.py"
+
+    assert imported_by(entry) - sys.stdlib_module_names <= {"traced_agent"}
+
+
+def test_nothing_of_the_repository_imports_the_entry_or_the_tests():
+    for folder in ("infra", "tools", "layers", "packages/handler/src/traced_agent"):
+        for module in (ROOT / folder).rglob("*.py"):
+            assert not imported_by(module) & {"lambda_handler", "tests"}, module
