@@ -1,0 +1,97 @@
+"""Writes docs/benchmarks.md and its charts from the JSON file, and from nothing else."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+_COLOUR = "#4f46e5"
+_OTHERS = "#94a3b8"
+
+
+def write(results: dict[str, Any], page: Path) -> None:
+    """Write the page, and a chart beside it for each that the parts have; `results` as the file holds them."""
+    charts = page.parent / "charts"
+    charts.mkdir(exist_ok=True)
+    sections = [_head()]
+    for name, result in results.items():
+        sections.append(_section(name, result))
+        for number, chart in enumerate(result["part"]["charts"]):
+            file = charts / f"{name}-{number}.svg"
+            file.write_text(_svg(chart))
+            sections.append(f"![{chart['title']}](charts/{file.name})\n")
+    _replace(page, "\n".join(sections))
+
+
+def _replace(path: Path, text: str) -> None:
+    half = path.with_suffix(".part")
+    half.write_text(text)
+    half.replace(path)
+
+
+def _head() -> str:
+    return (
+        "# Benchmarks\n\n"
+        "Written by `hatch run bench` from [benchmarks.json](benchmarks.json); do not edit. Comparisons are\n"
+        "interleaved in one run on one machine: trust the ratios, not the absolute numbers. A value is a median,\n"
+        "in brackets the range that holds the middle half of the samples.\n"
+    )
+
+
+def _section(name: str, result: dict[str, Any]) -> str:
+    part = result["part"]
+    lines = [
+        f"## {part['title']}\n",
+        f"`hatch run bench {name}` · {result['measured']} · {result['machine']} · {result['versions']}\n",
+    ]
+    for table in part["tables"]:
+        lines += [f"### {table['title']}\n", _table(table["columns"], table["rows"]), ""]
+        if table["note"]:
+            lines.append(table["note"] + "\n")
+    if part["claims"]:
+        rows = [
+            [c["what"], c["wanted"], c["measured"], "yes" if c["holds"] else "**no**"] for c in part["claims"]
+        ]
+        lines += ["### Claims\n", _table(["claim", "wanted", "measured", "holds"], rows), ""]
+    if part["absent"]:
+        lines += [
+            "Not measured: " + "; ".join(f"{peer} ({why})" for peer, why in part["absent"].items()) + ".\n"
+        ]
+    return "\n".join(lines)
+
+
+def _table(columns: list[str], rows: list[list[Any]]) -> str:
+    lines = [columns, ["---"] * len(columns), *([_cell(value) for value in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
+
+
+def _svg(chart: dict[str, Any]) -> str:
+    with mpl.rc_context({"svg.hashsalt": "strands-langfuse-lambda", "font.size": 10, "svg.fonttype": "none"}):
+        rows = max(len(chart["bars"]), 1)
+        figure = Figure(figsize=(8, 3.6 if chart["lines"] else 0.8 + 0.42 * rows), layout="constrained")
+        axes = figure.subplots()
+        axes.set_title(chart["title"], loc="left", fontweight="bold")
+        axes.spines[["top", "right"]].set_visible(False)
+        if chart["lines"]:
+            for label, points in chart["lines"].items():
+                axes.plot(*zip(*points, strict=True), marker="o", label=label)
+            axes.set_xlabel(chart["x_title"])
+            axes.set_ylabel(chart["unit"])
+            axes.legend(frameon=False)
+        else:
+            names = list(reversed(chart["bars"]))
+            colours = [_COLOUR if "ours" in name else _OTHERS for name in names]
+            drawn = axes.barh(names, [chart["bars"][name] for name in names], color=colours)
+            axes.bar_label(drawn, fmt="%.4g", padding=4)
+            axes.set_xlabel(chart["unit"])
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()

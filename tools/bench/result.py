@@ -1,0 +1,61 @@
+"""What a part of the bench finds out, in the shape the JSON file keeps."""
+
+import statistics
+from dataclasses import dataclass, field
+
+Cell = str | float | int
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows to compare; a number is shown with three significant digits."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[Cell]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What was wanted, and what was measured, whether it holds or not."""
+
+    what: str
+    wanted: str
+    measured: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Named series over one axis: points `(x, y)` make lines, names alone make bars."""
+
+    title: str
+    unit: str
+    bars: dict[str, float] = field(default_factory=dict)
+    lines: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    x_title: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part's findings, with the peers that could not run and why."""
+
+    title: str
+    tables: list[Table]
+    claims: list[Claim] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+
+
+def at_most(what: str, measured: float, wanted: float, unit: str = "") -> Claim:
+    """A claim that a measured number is no larger than wanted."""
+    return Claim(what, f"≤ {wanted:g}{unit}", f"{measured:.3g}{unit}", measured <= wanted)
+
+
+def spread(samples: list[float]) -> str:
+    """The median of the samples with the range that holds their middle half."""
+    if len(samples) < 4:
+        return f"{statistics.median(samples):.3g} ({min(samples):.3g}-{max(samples):.3g})"
+    low, middle, high = statistics.quantiles(samples, n=4)
+    return f"{middle:.3g} ({low:.3g}-{high:.3g})"

@@ -1,0 +1,35 @@
+"""Interleaved sampling: A B A B, so that a noisy machine is noisy for everyone."""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from rich.progress import track
+
+from tools.command import ERR
+
+Sample = TypeVar("Sample")
+
+
+def interleave(
+    what: str, variants: Mapping[str, Callable[[], Sample]], rounds: int
+) -> tuple[dict[str, list[Sample]], dict[str, str]]:
+    """Sample every variant once a round, in an order shuffled by the round.
+
+    A variant that fails is left out from then on and does not stop the others.
+
+    Returns:
+        The samples by variant, and the reasons of those that failed.
+    """
+    samples: dict[str, list[Sample]] = {name: [] for name in variants}
+    failed: dict[str, str] = {}
+    for number in track(range(rounds), what, console=ERR, transient=True):
+        names = list(variants)
+        random.Random(number).shuffle(names)  # noqa: S311 - an order, not a secret
+        for name in names:
+            if name not in failed:
+                try:
+                    samples[name].append(variants[name]())
+                except Exception as error:  # noqa: BLE001 - a peer may fail in any way
+                    failed[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    return {name: found for name, found in samples.items() if name not in failed}, failed
