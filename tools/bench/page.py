@@ -12,7 +12,7 @@ _OTHERS = "#94a3b8"
 
 
 def write(results: dict[str, Any], page: Path) -> None:
-    """Write the page, and a chart beside it for each that the parts have; `results` as the file holds them."""
+    """Write the page and the charts it shows; `results` as the file holds them."""
     charts = page.parent / "charts"
     charts.mkdir(exist_ok=True)
     sections = [_head()]
@@ -35,8 +35,8 @@ def _head() -> str:
     return (
         "# Benchmarks\n\n"
         "Written by `hatch run bench` from [benchmarks.json](benchmarks.json); do not edit. Comparisons are\n"
-        "interleaved in one run on one machine: trust the ratios, not the absolute numbers. A value is a median,\n"
-        "in brackets the range that holds the middle half of the samples.\n"
+        "interleaved in one run on one machine: trust the ratios, not the absolute numbers. A value is a\n"
+        "median, in brackets the range that holds the middle half of the samples.\n"
     )
 
 

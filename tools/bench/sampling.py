@@ -25,7 +25,7 @@ def interleave(
     failed: dict[str, str] = {}
     for number in track(range(rounds), what, console=ERR, transient=True):
         names = list(variants)
-        random.Random(number).shuffle(names)  # noqa: S311 - an order, not a secret
+        random.Random(number).shuffle(names)
         for name in names:
             if name not in failed:
                 try:
