@@ -1,0 +1,31 @@
+"""Environments of the peers' own, made once and kept in the user's cache."""
+
+import functools
+import subprocess
+from pathlib import Path
+
+import platformdirs
+import uv
+
+from tools import interpreter
+
+_HOME = platformdirs.user_cache_path("strands-langfuse-lambda") / "peers"
+
+
+@functools.cache
+def environment(name: str, *packages: str) -> Path:
+    """The directory of the programs of a virtual environment of the target Python with these packages.
+
+    Raises:
+        subprocess.CalledProcessError: the packages could not be installed.
+    """
+    directory = _HOME / name
+    if not (directory / "pyvenv.cfg").exists():
+        _uv("venv", "--python", str(interpreter.target()), str(directory))
+    if packages:
+        _uv("pip", "install", "--python", str(directory / "bin" / "python"), *packages)
+    return directory / "bin"
+
+
+def _uv(*arguments: str) -> None:
+    subprocess.run([uv.find_uv_bin(), "--quiet", *arguments], check=True, capture_output=True)

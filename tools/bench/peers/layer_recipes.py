@@ -1,0 +1,136 @@
+"""The layer recipes that people follow, from the same requirements as ours."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uv
+
+import layers
+from tools import interpreter
+from tools.bench.peers.environments import environment
+
+ROOT = Path(__file__).parents[3]
+_SAM_TEMPLATE = """\
+AWSTemplateFormatVersion: "2010-09-09"
+Transform: AWS::Serverless-2016-10-31
+Resources:
+"""
+_SAM_LAYER = """\
+  {name}:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {{ContentUri: {name}, CompatibleRuntimes: [{runtime}]}}
+    Metadata: {{BuildMethod: {runtime}, BuildArchitecture: {architecture}}}
+"""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to make layer zips: `build(work, cache)` leaves `<layer>.zip` files in `work`.
+
+    `work` holds `<layer>/requirements.txt`; `cache` is where everything fetched may be kept.
+    """
+
+    name: str
+    source: str
+    build: Callable[[Path, Path], None]
+    layers: tuple[str, ...] = ("strands", "langfuse")
+
+
+def _run(command: list[str], directory: Path, cache: Path, **environ: str) -> None:
+    path = f"{environment('pip')}{os.pathsep}{interpreter.target().parent}{os.pathsep}{os.environ['PATH']}"
+    caches = {
+        "PIP_CACHE_DIR": str(cache / "pip"),
+        "UV_CACHE_DIR": str(cache / "uv"),
+        "XDG_CACHE_HOME": str(cache),
+    }
+    environ = {**os.environ, "PATH": path, **caches, **environ}
+    environ.pop("UV_CONSTRAINT", None)
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run(command, cwd=directory, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError((done.stderr or done.stdout).strip().splitlines()[-1])
+
+
+def _zip(tree: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    subprocess.run(["zip", "-qr", str(target), "."], cwd=tree, check=True)
+
+
+def _pip(names: tuple[str, ...]) -> Callable[[Path, Path], None]:
+    def build(work: Path, cache: Path) -> None:
+        for name in names:
+            tree = work / "pip" / name
+            shutil.rmtree(tree, ignore_errors=True)
+            asked = ["-r", f"{name}/requirements.txt", "--target", str(tree / "python")]
+            target = ["--platform", layers.PLATFORM, "--python-version", layers.PYTHON, "--only-binary=:all:"]
+            _run(
+                [str(environment("pip", "pip") / "python"), "-m", "pip", "install", "-q", *asked, *target],
+                work,
+                cache,
+            )
+            _zip(tree, work / f"{name}.zip")
+
+    return build
+
+
+def _uv(work: Path, cache: Path) -> None:
+    for name in ("strands", "langfuse"):
+        tree = work / "uv" / name
+        shutil.rmtree(tree, ignore_errors=True)
+        asked = ["-r", f"{name}/requirements.txt", "--target", str(tree / "python")]
+        target = [
+            "--python-platform",
+            f"{layers.ARCHITECTURE}-manylinux2014",
+            "--python-version",
+            layers.PYTHON,
+        ]
+        options = ["--no-installer-metadata", "--no-compile-bytecode", "--only-binary", ":all:"]
+        _run([uv.find_uv_bin(), "pip", "install", "-q", *options, *asked, *target], work, cache)
+        _zip(tree, work / f"{name}.zip")
+
+
+def _sam(work: Path, cache: Path) -> None:
+    resources = [
+        _SAM_LAYER.format(name=name, runtime=layers.RUNTIME, architecture=layers.ARCHITECTURE)
+        for name in ("strands", "langfuse")
+    ]
+    (work / "template.yaml").write_text(_SAM_TEMPLATE + "".join(resources))
+    program = str(environment("sam", "aws-sam-cli") / "sam")
+    _run([program, "build", "--cached", "--parallel"], work, cache, SAM_CLI_TELEMETRY="0")
+    for name in ("strands", "langfuse"):
+        _zip(work / ".aws-sam" / "build" / name, work / f"{name}.zip")
+
+
+def _ours(work: Path, cache: Path) -> None:
+    if not (work / "tools").exists():
+        for folder in ("tools", "packages"):
+            shutil.copytree(ROOT / folder, work / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / "layers", work / "layers", ignore=shutil.ignore_patterns("__pycache__", "build")
+        )
+    _run([sys.executable, "-m", "tools.build_layers", "build", "--quiet"], work, cache)
+    for name in ("strands", "langfuse"):
+        shutil.copyfile(work / "layers" / name / "build" / "layer.zip", work / f"{name}.zip")
+
+
+RECIPES = (
+    Recipe("ours", "hatch run build-layers", _ours),
+    Recipe(
+        "pip",
+        "pip install --target --platform, zip (AWS's layer documentation)",
+        _pip(("strands", "langfuse")),
+    ),
+    Recipe("uv", "uv pip install --target, zip (uv's Lambda guide)", _uv),
+    Recipe("sam", "sam build --cached --parallel, zip (no container)", _sam),
+    Recipe(
+        "strands' own",
+        "the recipe of Strands' published layer, without Langfuse",
+        _pip(("strands",)),
+        ("strands",),
+    ),
+)
