@@ -1,0 +1,87 @@
+"""The function: its code, its layers, its role and its logs."""
+
+from pathlib import Path
+from typing import cast
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+import layers
+
+HANDLER = Path(__file__).parents[1] / "packages" / "handler" / "src"
+RUNTIME = lambda_.Runtime(layers.RUNTIME, lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
+ARCHITECTURE = lambda_.Architecture.custom(layers.ARCHITECTURE)
+
+
+class LayerError(RuntimeError):
+    """A layer that cannot be deployed; the message names it and the command to run."""
+
+
+class AgentFunction(Construct):
+    """The Lambda function that answers, with a role that may do nothing yet but write its log."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: dict[str, str],
+        memory_mb: int,
+        timeout: cdk.Duration,
+        log_retention_days: int,
+        reserved_concurrency: int | None,
+        xray: bool,
+        snapstart: bool,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.timeout = timeout
+        self.log_group = logs.LogGroup(
+            self,
+            "Logs",
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        cast("logs.CfnLogGroup", self.log_group.node.default_child).retention_in_days = log_retention_days
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.log_group.grant_write(self.role)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description="A Strands agent, every run traced",
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
+            handler="lambda_handler.handler",
+            code=lambda_.Code.from_asset(str(HANDLER), exclude=["**/__pycache__", "*.egg-info"]),
+            layers=[_layer(self, layer) for layer in layers.LAYERS],
+            environment=environment,
+            memory_size=memory_mb,
+            timeout=timeout,
+            role=self.role,
+            log_group=self.log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            reserved_concurrent_executions=reserved_concurrency,
+            # X-Ray's actions know no resources: the `*` that this adds is AWS's only form.
+            tracing=lambda_.Tracing.ACTIVE if xray else lambda_.Tracing.DISABLED,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snapstart else None,
+        )
+        self.target = self._alias() if snapstart else self.function
+        """What is called: the function, or an alias on its published version."""
+
+    def _alias(self) -> lambda_.Alias:
+        # Only published versions start from a snapshot.
+        return lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)
+
+
+def _layer(scope: Construct, layer: layers.Layer) -> lambda_.LayerVersion:
+    if not layer.zip.exists():
+        raise LayerError(f"layers/{layer.name} is not built: run `hatch run build-layers`")
+    return lambda_.LayerVersion(
+        scope,
+        f"Layer-{layer.name}",
+        description=f"{layer.name} and what it needs",
+        code=lambda_.Code.from_asset(str(layer.zip)),
+        compatible_runtimes=[RUNTIME],
+        compatible_architectures=[ARCHITECTURE],
+    )

@@ -1,0 +1,93 @@
+"""Which Bedrock resources a model id needs, and nothing beside them.
+
+Sources: "Supported Regions and models for inference profiles" and "Prerequisites for inference profiles"
+in the Amazon Bedrock user guide.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aws_cdk import aws_iam as iam
+
+ACTIONS = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
+
+GEOGRAPHIES: Mapping[str, tuple[str, ...]] = {
+    "us": ("us-east-1", "us-east-2", "us-west-1", "us-west-2"),
+    "eu": (
+        "eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1",
+        "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3",
+    ),
+    "apac": (
+        "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1",
+        "ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-4",
+    ),
+    "jp": ("ap-northeast-1", "ap-northeast-3"),
+    "au": ("ap-southeast-2", "ap-southeast-4"),
+    "us-gov": ("us-gov-east-1", "us-gov-west-1"),
+}  # fmt: skip
+"""The regions that a cross-region inference profile is called from and may route to, by its prefix."""
+
+_PROFILE = re.compile(rf"(?P<geography>global|{'|'.join(GEOGRAPHIES)})\.(?P<model>.+)")
+_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:(?P<kind>[a-z-]+)/(?P<id>.+)")
+_EXACT = ("provisioned-model", "imported-model", "custom-model-deployment")
+
+
+class ModelError(ValueError):
+    """A model id that is not offered there, or is none; the message says what would be."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Resources that may be invoked; `through` only by way of that inference profile."""
+
+    resources: tuple[str, ...]
+    through: str | None = None
+
+    def statement(self) -> iam.PolicyStatement:
+        """This access as a statement of a role's policy."""
+        condition = {"ArnEquals": {"bedrock:InferenceProfileArn": self.through}} if self.through else None
+        return iam.PolicyStatement(actions=list(ACTIONS), resources=list(self.resources), conditions=condition)
+
+
+def check(model_id: str, region: str) -> None:
+    """Refuse a model id that cannot be invoked from a region, as far as its name tells.
+
+    Raises:
+        ModelError: in one line, with what to choose instead.
+    """
+    if model_id.startswith("arn:") and not _ARN.fullmatch(model_id):
+        raise ModelError(f"model_id={model_id} is not the ARN of a Bedrock model or inference profile")
+    profile = _PROFILE.fullmatch(model_id)
+    if profile and region not in GEOGRAPHIES.get(profile["geography"], (region,)):
+        near = next((name for name, regions in GEOGRAPHIES.items() if region in regions), "global")
+        raise ModelError(
+            f"model_id={model_id} is not offered in {region}: "
+            f"use -c model_id={near}.{profile['model']}, or -c region={GEOGRAPHIES[profile['geography']][0]}"
+        )
+
+
+def accesses(model_id: str, *, partition: str, region: str, account: str) -> tuple[Access, ...]:
+    """What invoking a model id takes: the model itself, or a profile and its destinations."""
+    if arn := _ARN.fullmatch(model_id):
+        if arn["kind"] in _EXACT:
+            return (Access((model_id,)),)
+        if arn["kind"] == "application-inference-profile":
+            # Its models are not known before it is asked, so any: but only through this profile.
+            return Access((model_id,)), Access((_model("*", partition, "*"),), through=model_id)
+        model_id = arn["id"]
+    if profile := _PROFILE.fullmatch(model_id):
+        through = f"arn:{partition}:bedrock:{region}:{account}:inference-profile/{model_id}"
+        destinations = _destinations(profile["geography"], profile["model"], partition)
+        return Access((through,)), Access(destinations, through=through)
+    return (Access((_model(region, partition, model_id),)),)
+
+
+def _destinations(geography: str, model: str, partition: str) -> tuple[str, ...]:
+    # A global profile routes to every commercial region, and to a resource that bears none.
+    regions = ("", "*") if geography == "global" else GEOGRAPHIES[geography]
+    return tuple(_model(region, partition, model) for region in regions)
+
+
+def _model(region: str, partition: str, model: str) -> str:
+    return f"arn:{partition}:bedrock:{region}::foundation-model/{model}"
