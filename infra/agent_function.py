@@ -62,7 +62,7 @@ class AgentFunction(Construct):
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             reserved_concurrent_executions=reserved_concurrency,
-            # X-Ray's actions know no resources: the `*` that this adds is AWS's only form.
+            # The role's statement that this adds says `*`, since X-Ray's actions know no resources.
             tracing=lambda_.Tracing.ACTIVE if xray else lambda_.Tracing.DISABLED,
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snapstart else None,
         )

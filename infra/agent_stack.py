@@ -10,6 +10,9 @@ from constructs import Construct
 
 from infra import bedrock_access, secret_access
 from infra.agent_function import AgentFunction
+from infra.agent_metrics import AgentMetrics
+from infra.alarms import Alarms
+from infra.dashboard import Dashboard
 from infra.function_url import FunctionUrl
 from infra.session_bucket import SessionBucket
 from traced_agent.settings import Settings
@@ -73,6 +76,13 @@ class AgentStack(Stack):
             cors_origins=cors_origins,
             streaming=settings.streaming,
         )
+        metrics = AgentMetrics(agent.function)
+        Alarms(self, "Alarms", metrics=metrics, timeout=timeout, email=alarm_email)
+        dashboard = Dashboard(self, "Watch", metrics=metrics, log_group=agent.log_group)
+
         CfnOutput(self, "FunctionUrl", value=endpoint.url)
         CfnOutput(self, "FunctionName", value=agent.function.function_name)
         CfnOutput(self, "LogGroupName", value=agent.log_group.log_group_name)
+        CfnOutput(self, "DashboardUrl", value=dashboard.url)
+        if bucket:
+            CfnOutput(self, "SessionBucket", value=bucket.bucket.bucket_name)

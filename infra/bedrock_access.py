@@ -47,7 +47,9 @@ class Access:
     def statement(self) -> iam.PolicyStatement:
         """This access as a statement of a role's policy."""
         condition = {"ArnEquals": {"bedrock:InferenceProfileArn": self.through}} if self.through else None
-        return iam.PolicyStatement(actions=list(ACTIONS), resources=list(self.resources), conditions=condition)
+        return iam.PolicyStatement(
+            actions=list(ACTIONS), resources=list(self.resources), conditions=condition
+        )
 
 
 def check(model_id: str, region: str) -> None:

@@ -1,0 +1,37 @@
+"""The metrics of an agent: Lambda's own, and those that the function writes into its log."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+
+from traced_agent import metrics as written
+
+PERIOD = cdk.Duration.minutes(5)
+
+
+class AgentMetrics:
+    """What CloudWatch knows of one function."""
+
+    def __init__(self, function: lambda_.Function) -> None:
+        self._function = function
+        self.invocations = function.metric_invocations(period=PERIOD)
+        self.errors = function.metric_errors(period=PERIOD)
+        self.throttles = function.metric_throttles(period=PERIOD)
+        self.concurrency = function.metric("ConcurrentExecutions", period=PERIOD, statistic="Maximum")
+        self.failed_answers = function.metric("Url5xxCount", period=PERIOD, statistic="Sum")
+        self.lost_traces = self._written(written.TRACES_LOST)
+        self.cold_starts = self._written(written.COLD_STARTS)
+        self.tokens = [self._written(name) for name in (written.INPUT_TOKENS, written.OUTPUT_TOKENS)]
+
+    def duration(self, statistic: str) -> cloudwatch.Metric:
+        """How long invocations took, in ms."""
+        return self._function.metric_duration(period=PERIOD, statistic=statistic)
+
+    def _written(self, name: str) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=written.NAMESPACE,
+            metric_name=name,
+            dimensions_map={"FunctionName": self._function.function_name},
+            statistic="Sum",
+            period=PERIOD,
+        )
