@@ -3,32 +3,182 @@
 Point boto3 at it with AWS_ENDPOINT_URL_BEDROCK_RUNTIME.
 
 Told to misbehave from Python (`bedrock.tell("throttle", times=2)`) or by a directive in the prompt
-(`[[throttle]]`, `[[throttle 2]]` for the first two calls of that conversation only).
+(`[[throttle]]`, or `[[throttle 2]]` for the first two calls with that prompt only).
 """
 
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
+
+from tools.local import eventstream, model
+from tools.local.faults import Faults
+from tools.local.serving import Exchange, Server
+
+REFUSALS = {
+    "throttle": (429, "ThrottlingException", "Too many requests, please wait before trying again."),
+    "deny": (403, "AccessDeniedException", "You don't have access to the model with the specified model ID."),
+    "expired": (403, "ExpiredTokenException", "The security token included in the request is expired"),
+    "wrong_keys": (
+        403,
+        "UnrecognizedClientException",
+        "The security token included in the request is invalid.",
+    ),
+    "invalid": (400, "ValidationException", "The provided model identifier is invalid."),
+    "too_long": (400, "ValidationException", "Input is too long for requested model."),
+    "not_found": (404, "ResourceNotFoundException", "Could not resolve the foundation model."),
+    "not_ready": (429, "ModelNotReadyException", "The model is not ready for inference."),
+    "internal": (500, "InternalServerException", "The server encountered an internal error."),
+    "unavailable": (503, "ServiceUnavailableException", "Bedrock is unable to process your request."),
+}
+"""Answers in the service's own words: status, type, message."""
+
+FAULTS = {
+    **{fault: f"{status} {kind}: {message}" for fault, (status, kind, message) in REFUSALS.items()},
+    "break": "half the answer, then the stream ends with modelStreamErrorException",
+    "cut": "half the answer, then the connection closes",
+    "garbage": "200 with bytes that are neither JSON nor an event stream",
+    "empty": "200 with a message that has no content",
+    "drip": "one word a second, without end",
+    "hang": "no byte at all",
+}
+"""What the stand-in can be told to do wrong."""
+
+_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")
+_DIRECTIVE = re.compile(r"\[\[(\w+)(?: (\d+))?\]\]")
 
 
 class Bedrock:
     """The server: `with Bedrock() as bedrock: … bedrock.url`."""
 
-    url: str
-    requests: list[dict[str, Any]]
-    """Every request's decoded body, oldest first, with the model id under `modelId`."""
-
     def __init__(self, *, port: int = 0, pace_s: float = 0.0) -> None:
-        """`pace_s`: the seconds between two deltas of a stream."""
-        raise NotImplementedError
+        """`pace_s`: the seconds between two words of a stream."""
+        self.pace_s = pace_s
+        self.requests: list[dict[str, Any]] = []
+        """Every request's decoded body, oldest first, with the model id under `modelId`."""
+        self._faults = Faults(FAULTS)
+        self._seen: Counter[str] = Counter()
+        self._server = Server(self._respond, port=port)
+        self.url = self._server.url
 
     def tell(self, fault: str, *, times: int | None = None) -> None:
         """Make the next calls (all, without `times`) fail so: a key of `FAULTS`; `ok` ends it."""
-        raise NotImplementedError
+        self._faults.tell(fault, times=times)
 
     def __enter__(self) -> Self:
+        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        self._server.stop()
+
+    def _respond(self, exchange: Exchange) -> None:
+        path = _PATH.fullmatch(exchange.route)
+        if not path:
+            return _refuse(exchange, 404, "UnknownOperationException", "Only Converse and ConverseStream.")
+        request = json.loads(exchange.body())
+        self.requests.append({"modelId": unquote(path[1]), **request})
+        fault = self._fault(model.question(request))
+        if fault in REFUSALS:
+            return _refuse(exchange, *REFUSALS[fault])
+        if fault == "hang":
+            exchange.closing.wait()
+        elif path[2] == "converse":
+            self._converse(exchange, request, fault)
+        else:
+            self._stream(exchange, request, fault)
+        return None
+
+    def _fault(self, query: str) -> str:
+        for name, count in _DIRECTIVE.findall(query):
+            if name in FAULTS:
+                self._seen[query] += 1
+                return "ok" if count and self._seen[query] > int(count) else str(name)
+        return self._faults.take()
+
+    def _converse(self, exchange: Exchange, request: model.Request, fault: str) -> None:
+        if fault == "garbage":
+            return exchange.answer(200, b"\x00garbage{", "application/json")
+        if fault == "break":
+            return _refuse(exchange, 424, "ModelErrorException", "The model broke off.")
+        if fault in ("cut", "drip"):
+            exchange.begin(200, "application/json")
+            while fault == "drip" and not exchange.closing.wait(1):
+                exchange.piece(b" ")
+            return exchange.abort()
+        reply = model.Reply("") if fault == "empty" else model.reply(request)
+        message = {"role": "assistant", "content": _content(reply)}
+        body = {
+            "output": {"message": message},
+            "stopReason": reply.stop_reason,
+            "usage": reply.usage,
+            "metrics": {"latencyMs": 1},
+        }
+        return exchange.answer(200, json.dumps(body).encode())
+
+    def _stream(self, exchange: Exchange, request: model.Request, fault: str) -> None:
+        exchange.begin(200, eventstream.CONTENT_TYPE)
+        if fault == "garbage":
+            exchange.piece(b"\x00\x00\x00\x20garbage, and no event stream of any kind")
+            return exchange.end()
+        reply = model.Reply("") if fault == "empty" else model.reply(request)
+        frames = list(_frames(reply))
+        if fault == "drip":
+            return _drip(exchange)
+        if fault in ("break", "cut"):
+            frames = frames[: max(2, len(frames) // 2)]
+        for frame in frames:
+            exchange.piece(frame)
+            if self.pace_s:
+                time.sleep(self.pace_s)
+        if fault == "cut":
+            return exchange.abort()
+        if fault == "break":
+            exchange.piece(eventstream.exception("modelStreamErrorException", "The model broke off."))
+        return exchange.end()
+
+
+def _refuse(exchange: Exchange, status: int, kind: str, message: str) -> None:
+    exchange.answer(status, json.dumps({"message": message}).encode(), headers={"x-amzn-ErrorType": kind})
+
+
+def _content(reply: model.Reply) -> list[dict[str, Any]]:
+    content: list[dict[str, Any]] = [{"text": reply.text}] if reply.text else []
+    if tool := reply.tool:
+        content.append({"toolUse": {"toolUseId": tool.id, "name": tool.name, "input": tool.input}})
+    return content
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\S+\s*", text)
+
+
+def _frames(reply: model.Reply) -> Iterator[bytes]:
+    yield eventstream.event("messageStart", {"role": "assistant"})
+    for word in _words(reply.text):
+        yield _delta(0, {"text": word})
+    if reply.text:
+        yield eventstream.event("contentBlockStop", {"contentBlockIndex": 0})
+    if tool := reply.tool:
+        start = {"toolUse": {"toolUseId": tool.id, "name": tool.name}}
+        yield eventstream.event("contentBlockStart", {"contentBlockIndex": 1, "start": start})
+        yield _delta(1, {"toolUse": {"input": json.dumps(tool.input)}})
+        yield eventstream.event("contentBlockStop", {"contentBlockIndex": 1})
+    yield eventstream.event("messageStop", {"stopReason": reply.stop_reason})
+    yield eventstream.event("metadata", {"usage": reply.usage, "metrics": {"latencyMs": 1}})
+
+
+def _delta(index: int, delta: dict[str, Any]) -> bytes:
+    return eventstream.event("contentBlockDelta", {"contentBlockIndex": index, "delta": delta})
+
+
+def _drip(exchange: Exchange) -> None:
+    exchange.piece(eventstream.event("messageStart", {"role": "assistant"}))
+    while not exchange.closing.wait(1):
+        exchange.piece(_delta(0, {"text": "drip "}))

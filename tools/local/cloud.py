@@ -9,7 +9,7 @@ from tools.local.langfuse import Langfuse
 
 
 class LocalCloud:
-    """MiniStack, bootstrap, deploy, read back, serve: `with LocalCloud({"auth": "iam"}) as cloud: cloud.url`."""
+    """Everything from bootstrap to Function URL: `with LocalCloud({"auth": "iam"}) as cloud: cloud.url`."""
 
     url: str
     """The Function URL, with a trailing slash."""

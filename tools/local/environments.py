@@ -37,8 +37,8 @@ class Outcome:
 class Environments:
     """The environments of one function.
 
-        with Environments(function) as environments:
-            outcome = environments.invoke(b'{"query": "…"}')
+    with Environments(function) as environments:
+        outcome = environments.invoke(b'{"query": "…"}')
     """
 
     def __init__(self, function: Function) -> None:

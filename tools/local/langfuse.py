@@ -1,46 +1,51 @@
 """A receiver for traces: Langfuse's OTLP endpoint, and plain OTLP over HTTP, on loopback."""
 
-from collections.abc import Mapping
+import base64
+import gzip
+import hmac
+import json
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from tools.local import tree
+from tools.local.faults import Faults
+from tools.local.serving import Exchange, Server
+from tools.local.trace import Span, Trace
+
+__all__ = ["FAULTS", "Langfuse", "Span", "Trace"]
+
+FAULTS = {
+    "unauthorized": "401, as with wrong keys",
+    "too_large": "413",
+    "unavailable": "503",
+    "internal": "500",
+    "html": "200 with a page, as a login wall answers",
+    "hang": "no byte at all",
+    "drip": "a 200 whose body comes a byte every 0.2 s, without end",
+    "close": "the connection closes without an answer",
+}
+"""What the receiver can be told to do wrong."""
+
+_STATUS = {"unauthorized": 401, "too_large": 413, "unavailable": 503, "internal": 500}
+_ENDPOINTS = ("/api/public/otel/v1/traces", "/v1/traces")
+_STATUS_NAMES = ("unset", "ok", "error")
+
 
 @dataclass(frozen=True)
-class Span:
-    """One span, decoded; ids in hex, times in ns since the epoch, JSON attributes left as strings."""
+class Export:
+    """One accepted export."""
 
-    trace_id: str
-    span_id: str
-    parent_id: str | None
-    name: str
-    start_ns: int
-    end_ns: int
-    attributes: Mapping[str, Any]
-    resource: Mapping[str, Any]
-    status: str
-    """`unset`, `ok` or `error`."""
-    message: str
-    """The status's description."""
-    events: tuple[Mapping[str, Any], ...]
-    """Each with `name`, `time_ns` and `attributes`."""
-
-
-@dataclass(frozen=True)
-class Trace:
-    """The spans of one trace, oldest first."""
-
-    trace_id: str
+    path: str
+    headers: Mapping[str, str]
     spans: tuple[Span, ...]
-
-    @property
-    def root(self) -> Span | None:
-        """The span without a parent among them."""
-        raise NotImplementedError
-
-    def children(self, span: Span) -> tuple[Span, ...]:
-        """The spans right below this one, oldest first."""
-        raise NotImplementedError
 
 
 class Langfuse:
@@ -49,36 +54,159 @@ class Langfuse:
     Langfuse's endpoint is `/api/public/otel/v1/traces` and wants the keys; `/v1/traces` is a plain collector.
     """
 
-    url: str
-    public_key: str
-    secret_key: str
-    exports: int
-    """How many requests it accepted."""
-
     def __init__(
-        self, *, port: int = 0, public_key: str = "pk-lf-local", secret_key: str = "sk-lf-local"
+        self,
+        *,
+        port: int = 0,
+        public_key: str = "pk-lf-local",
+        secret_key: str = "sk-lf-local",  # noqa: S107 - opens nothing
     ) -> None:
-        raise NotImplementedError
+        self.public_key, self.secret_key = public_key, secret_key
+        self.exports: list[Export] = []
+        """What it accepted, oldest first."""
+        self.attempts = 0
+        """How many exports were tried, accepted or not."""
+        self._faults = Faults(FAULTS)
+        self._news = threading.Condition()
+        self._server = Server(self._respond, port=port)
+        self.url = self._server.url
+
+    def tell(self, fault: str, *, times: int | None = None) -> None:
+        """Make the next exports (all, without `times`) fail so: a key of `FAULTS`; `ok` ends it."""
+        self._faults.tell(fault, times=times)
 
     def traces(self) -> list[Trace]:
-        """All traces so far, oldest first."""
-        raise NotImplementedError
+        """All traces so far, oldest first; a span that was sent twice stands there twice."""
+        spans: dict[str, list[Span]] = {}
+        with self._news:
+            for export in self.exports:
+                for span in export.spans:
+                    spans.setdefault(span.trace_id, []).append(span)
+        return [
+            Trace(identifier, tuple(sorted(of, key=lambda span: span.start_ns)))
+            for identifier, of in spans.items()
+        ]
+
+    def trace(self, trace_id: str) -> Trace | None:
+        """This trace, if anything of it is here."""
+        return next((trace for trace in self.traces() if trace.trace_id == trace_id), None)
 
     def wait_for(self, trace_id: str, timeout_s: float = 10.0) -> Trace | None:
         """The trace, once its root span is here; None if it does not come in time."""
-        raise NotImplementedError
 
-    def tell(self, fault: str, *, times: int | None = None) -> None:
-        """Make the next exports (all, without `times`) fail so: a key of `FAULTS`; `ok` ends it.
+        def arrived() -> bool:
+            trace = self.trace(trace_id)
+            return trace is not None and trace.root is not None
 
-        Faults: `unauthorized`, `too_large`, `unavailable`, `html`, `hang`, `drip`, `close`.
-        """
-        raise NotImplementedError
+        with self._news:
+            return self.trace(trace_id) if self._news.wait_for(arrived, timeout_s) else None
 
     def __enter__(self) -> Self:
+        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        self._server.stop()
+
+    def _respond(self, exchange: Exchange) -> None:
+        if exchange.command == "POST" and exchange.route in _ENDPOINTS:
+            return self._receive(exchange)
+        if exchange.command == "GET" and exchange.route.startswith("/trace/"):
+            return self._show(exchange, exchange.route.removeprefix("/trace/"))
+        if exchange.command == "GET" and exchange.route == "/api/public/health":
+            return exchange.answer(200, b'{"status": "OK", "version": "local"}')
+        return _say(exchange, 404, "Not found")
+
+    def _show(self, exchange: Exchange, trace_id: str) -> None:
+        if trace := self.trace(trace_id):
+            return exchange.answer(200, tree.text(trace).encode(), "text/plain; charset=utf-8")
+        return _say(exchange, 404, "No such trace here (yet)")
+
+    def _receive(self, exchange: Exchange) -> None:
+        body = exchange.body()
+        self.attempts += 1
+        fault = self._faults.take()
+        if fault != "ok":
+            return _fail(exchange, fault)
+        if exchange.route == _ENDPOINTS[0] and not self._authorized(exchange):
+            return _say(
+                exchange, 401, "Invalid credentials. Confirm that you've configured the correct host."
+            )
+        try:
+            spans = tuple(_decode(body, exchange.headers.get("content-encoding", "")))
+        except (DecodeError, OSError, EOFError, zlib.error):
+            return _say(exchange, 400, "Failed to parse OTLP protobuf")
+        self._keep(exchange, spans)
+        return exchange.answer(200, b"", "application/x-protobuf")
+
+    def _keep(self, exchange: Exchange, spans: tuple[Span, ...]) -> None:
+        headers = {name.lower(): value for name, value in exchange.headers.items()}
+        with self._news:
+            self.exports.append(Export(exchange.route, headers, spans))
+            self._news.notify_all()
+
+    def _authorized(self, exchange: Exchange) -> bool:
+        expected = base64.b64encode(f"{self.public_key}:{self.secret_key}".encode()).decode()
+        return hmac.compare_digest(exchange.headers.get("authorization", ""), f"Basic {expected}")
+
+
+def _say(exchange: Exchange, status: int, message: str) -> None:
+    exchange.answer(status, json.dumps({"message": message}).encode())
+
+
+def _fail(exchange: Exchange, fault: str) -> None:
+    if fault in _STATUS:
+        return _say(exchange, _STATUS[fault], FAULTS[fault])
+    if fault == "html":
+        return exchange.answer(200, b"<!doctype html><title>Sign in</title>", "text/html")
+    if fault == "drip":
+        exchange.begin(200, "application/x-protobuf")
+        while not exchange.closing.wait(0.2):
+            exchange.piece(b"\x00")
+    if fault == "hang":
+        exchange.closing.wait()
+    return exchange.abort()
+
+
+def _decode(body: bytes, encoding: str) -> Iterator[Span]:
+    request = ExportTraceServiceRequest.FromString(gzip.decompress(body) if encoding == "gzip" else body)
+    for of_resource in request.resource_spans:
+        resource = _attributes(of_resource.resource.attributes)
+        for scope in of_resource.scope_spans:
+            yield from (_span(span, resource, scope.scope.name) for span in scope.spans)
+
+
+def _span(span: Any, resource: dict[str, Any], scope: str) -> Span:
+    return Span(
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_id=span.parent_span_id.hex() or None,
+        name=span.name,
+        scope=scope,
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+        attributes=_attributes(span.attributes),
+        resource=resource,
+        status=_STATUS_NAMES[span.status.code],
+        message=span.status.message,
+        events=tuple(
+            {"name": event.name, "time_ns": event.time_unix_nano, "attributes": _attributes(event.attributes)}
+            for event in span.events
+        ),
+        links=tuple(link.trace_id.hex() for link in span.links),
+    )
+
+
+def _attributes(pairs: "Iterator[KeyValue] | Any") -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_value(item) for item in value.array_value.values]
+    if kind == "kvlist_value":
+        return _attributes(value.kvlist_value.values)
+    return getattr(value, kind) if kind else None

@@ -1,0 +1,133 @@
+"""What the stand-in model says: the same answer to the same conversation, with the agent's own tools.
+
+A question with arithmetic calls the calculator, one about the time the clock, one that converts units
+the converter; the answer then is what the tool returned. Everything else is answered in one fixed sentence.
+Directives in the prompt: `[[tool NAME {"input": …}]]` calls that tool so, `[[loop]]` calls a tool every time,
+`[[say N]]` answers N words, `[[max_tokens]]` stops as a model does that ran out of them.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+_ARITHMETIC = re.compile(r"[\d(][\d\s.()]*(?:(?:\*\*|[-+*/%^])[\s(]*[\d(][\d\s.()]*)+")
+_CONVERSION = re.compile(r"(-?\d+(?:\.\d+)?)\s*([a-zA-Z°µ/]+)\s+(?:to|in|into|as)\s+([a-zA-Z°µ/]+)")
+_TIME = re.compile(r"\b(time|date|day|today|now)\b", re.IGNORECASE)
+_TOOL = re.compile(r"\[\[tool (\S+)(?: (\{.*\}))?\]\]", re.DOTALL)
+_SAY = re.compile(r"\[\[say (\d+)\]\]")
+
+Request = dict[str, Any]
+"""A Converse request's body."""
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """The call of a tool."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One turn of the model."""
+
+    text: str
+    tool: ToolUse | None = None
+    stop_reason: str = "end_turn"
+    input_tokens: int = 0
+
+    @property
+    def output_tokens(self) -> int:
+        """About four characters a token, as models count."""
+        return _tokens(self.text) + (_tokens(json.dumps(self.tool.input)) if self.tool else 0)
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """By Converse's names."""
+        total = self.input_tokens + self.output_tokens
+        return {"inputTokens": self.input_tokens, "outputTokens": self.output_tokens, "totalTokens": total}
+
+
+def reply(request: Request) -> Reply:
+    """The model's next turn in this conversation."""
+    messages = request.get("messages", [])
+    tokens = _tokens(json.dumps([request.get("system", []), messages]))
+    query = question(request)
+    results = [block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block]
+    if results and "[[loop]]" not in query:
+        return Reply(_told(results), input_tokens=tokens)
+    if call := _call(query, _tools(request)):
+        name, given = call
+        identifier = hashlib.sha256(f"{len(messages)}{query}".encode()).hexdigest()[:22]
+        return Reply(f"Let me use {name}.", ToolUse(f"tooluse_{identifier}", name, given), "tool_use", tokens)
+    if "[[max_tokens]]" in query:
+        return Reply("It is a long story, and", stop_reason="max_tokens", input_tokens=tokens)
+    return Reply(_said(query), input_tokens=tokens)
+
+
+def question(request: Request) -> str:
+    """What the user said last."""
+    for message in reversed(request.get("messages", [])):
+        texts = [block["text"] for block in message["content"] if "text" in block]
+        if message["role"] == "user" and texts:
+            return "\n".join(texts)
+    return ""
+
+
+def _tools(request: Request) -> dict[str, dict[str, Any]]:
+    specs = [
+        tool["toolSpec"] for tool in (request.get("toolConfig") or {}).get("tools", []) if "toolSpec" in tool
+    ]
+    return {spec["name"]: spec["inputSchema"]["json"].get("properties", {}) for spec in specs}
+
+
+def _call(query: str, tools: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]] | None:
+    if directive := _TOOL.search(query):
+        return directive[1], json.loads(directive[2] or "{}")
+    if tools and "[[loop]]" in query:
+        name = _named(tools, "calc") or next(iter(tools))
+        return name, _inputs(tools[name], ["1 + 1"])
+    return _fitting(query, tools)
+
+
+def _fitting(query: str, tools: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]] | None:
+    plain = re.sub(r"\[\[.*?\]\]", "", query)
+    if (found := _CONVERSION.search(plain)) and (name := _named(tools, "conver")):
+        return name, _inputs(tools[name], [float(found[1]), found[2], found[3]])
+    if (found := _ARITHMETIC.search(plain)) and (name := _named(tools, "calc")):
+        return name, _inputs(tools[name], [found[0].strip().replace("^", "**")])
+    if _TIME.search(plain) and (name := _named(tools, "time")):
+        return name, {}
+    return None
+
+
+def _named(tools: dict[str, dict[str, Any]], part: str) -> str | None:
+    return next((name for name in tools if part in name), None)
+
+
+def _inputs(properties: dict[str, Any], values: list[Any]) -> dict[str, Any]:
+    return dict(zip(properties, values, strict=False))
+
+
+def _told(results: list[dict[str, Any]]) -> str:
+    parts = [
+        block.get("text") or json.dumps(block.get("json"))
+        for result in results
+        for block in result["content"]
+    ]
+    failed = any(result.get("status") == "error" for result in results)
+    return ("The tool failed: " if failed else "The answer is ") + "; ".join(parts).rstrip(".") + "."
+
+
+def _said(query: str) -> str:
+    if long := _SAY.search(query):
+        return " ".join(f"word{number}" for number in range(int(long[1])))
+    return f"You asked: {query.strip()[:200]} (I am the stand-in for a model, and say this to everything.)"
+
+
+def _tokens(text: str) -> int:
+    return (len(text) + 3) // 4
