@@ -1,1 +1,134 @@
 """The function's entry: the story of one request."""
+
+from traced_agent import cold_start  # first, before all that is heavy
+
+# isort: split
+import functools
+import logging
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from strands.models import Model
+
+from traced_agent import __version__, after_response, aws, envelope, function_url, logs, query, tracing
+from traced_agent.agent import build_agent, build_model
+from traced_agent.errors import Problem, explain
+from traced_agent.function_url import Request, Response
+from traced_agent.query import Asked
+from traced_agent.routes import Routes, dispatch
+from traced_agent.run import Answer, Run, answer
+from traced_agent.settings import Settings
+
+LOG = logging.getLogger("traced_agent")
+
+
+@dataclass(frozen=True)
+class Handler:
+    """The function, ready for requests."""
+
+    settings: Settings
+    model: Model
+    tracing: tracing.Tracing
+    after_response: after_response.AfterResponse
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Make, once, what all requests share.
+
+        Raises:
+            SettingsError: a variable is wrong; in one line that names it.
+        """
+        settings = Settings.from_env(environ)
+        logs.start(settings.log_level)
+        session = functools.partial(aws.session, settings.bedrock_region)
+        traces = tracing.start(settings, session)
+        after = after_response.start(traces.export, settings, environ)
+        return cls(settings, build_model(settings, session()), traces, after)
+
+    @property
+    def routes(self) -> Routes:
+        """Every path, and what answers each of its methods."""
+        return {
+            "/": {"POST": self.ask},
+            "/invocations": {"POST": self.ask},
+            "/health": {"GET": self.health},
+            "/ping": {"GET": self.health},
+        }
+
+    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
+        """Take an event to its response, whatever happens on the way."""
+        run = Run(context.get_remaining_time_in_millis() / 1000)
+        with logs.about(run):
+            try:
+                response = dispatch(self.routes, function_url.parse(event), run)
+            except Exception as error:  # noqa: BLE001 - each of them ends in the contract's envelope
+                response = self._refuse(run, error)
+            self.after_response.finish(context.aws_request_id, run.remaining_s)
+        return function_url.to_event(response)
+
+    def ask(self, request: Request, run: Run) -> Response:
+        """Have the agent answer what the request asks, and trace it."""
+        asked = query.read(request)
+        with self.tracing.observe(
+            name=asked.name,
+            run_id=run.id,
+            query={"query": asked.text},
+            session_id=asked.session_id,
+            user_id=asked.user_id,
+            tags=asked.tags or (),
+            metadata=asked.metadata,
+            traceparent=request.headers.get("traceparent"),
+        ) as observation:
+            run.links = observation.links
+            try:
+                answered = self._run_agent(asked, run)
+            except Exception as error:
+                problem = self._explain(error)
+                observation.fail(problem.code, problem.message)
+                raise
+            observation.answer({"response": answered.response})
+        LOG.info("answered", extra={"status": 200, "duration_ms": run.duration_ms, **answered.usage})
+        return envelope.answered(run, asked.text, answered, self.settings.bedrock_model_id)
+
+    def health(self, _request: Request, _run: Run) -> Response:
+        """Say that the function is well, without asking the model."""
+        return Response.json(
+            200,
+            {
+                "status": "Healthy",
+                "version": __version__,
+                "python": platform.python_version(),
+                "model_id": self.settings.bedrock_model_id,
+                "tracing": "on" if self.tracing.enabled else "off",
+            },
+        )
+
+    def _run_agent(self, asked: Asked, run: Run) -> Answer:
+        # What is left after the answer goes to the traces.
+        reserve_s = min(run.remaining_s / 2, self.settings.trace_export_timeout_s + 1)
+        return answer(
+            build_agent(self.model),
+            asked.text,
+            limits={"turns": self.settings.max_turns, "output_tokens": self.settings.max_tokens},
+            seconds=run.remaining_s - reserve_s,
+        )
+
+    def _refuse(self, run: Run, error: Exception) -> Response:
+        problem = self._explain(error)
+        LOG.log(
+            logging.ERROR if problem.status >= 500 else logging.WARNING,
+            problem.message,
+            exc_info=None if isinstance(error, Problem) else error,
+            extra={"code": problem.code, "status": problem.status, "duration_ms": run.duration_ms},
+        )
+        return envelope.refused(run, problem)
+
+    def _explain(self, error: Exception) -> Problem:
+        return explain(error, self.settings.bedrock_model_id, self.settings.bedrock_region)
+
+
+handler = Handler.from_env(os.environ)
+cold_start.done()

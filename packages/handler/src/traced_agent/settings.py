@@ -73,7 +73,7 @@ class Settings:
 
     bedrock_region: str = _setting("BEDROCK_REGION", parse=_text, default="us-east-1")
     bedrock_model_id: str = _setting(
-        "BEDROCK_MODEL_ID", parse=_text, default="us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+        "BEDROCK_MODEL_ID", parse=_text, default="us.anthropic.claude-sonnet-4-6"
     )
     max_tokens: int = _setting("MAX_TOKENS", parse=_count, default=4096)
     max_turns: int = _setting("MAX_TURNS", parse=_count, default=10)

@@ -1,0 +1,86 @@
+"""One run: a query, taken to its answer before the deadline."""
+
+import datetime as dt
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from strands import Agent
+from strands.agent import AgentResult
+from strands.types.agent import Limits
+from strands.types.exceptions import MaxTokensReachedException
+
+from traced_agent.deadline import DeadlineExceeded, within
+from traced_agent.errors import Problem
+
+UNTRACED: Mapping[str, str | None] = dict.fromkeys(("langfuse_url", "trace_filter", "trace_id", "trace_url"))
+
+
+@dataclass
+class Run:
+    """What is known of a run as it goes; every answer and every error tells it."""
+
+    deadline_s: float
+    """The seconds it has, from its start."""
+    id: str = field(default_factory=lambda: os.urandom(4).hex())
+    timestamp: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).isoformat())
+    started: float = field(default_factory=time.monotonic)
+    links: Mapping[str, str | None] = field(default_factory=lambda: UNTRACED)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since its start."""
+        return time.monotonic() - self.started
+
+    @property
+    def remaining_s(self) -> float:
+        """Until its deadline."""
+        return self.deadline_s - self.elapsed_s
+
+    @property
+    def duration_ms(self) -> int:
+        """Since its start, as answers tell it."""
+        return round(self.elapsed_s * 1000)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the agent came to."""
+
+    response: str
+    stop_reason: str
+    usage: Mapping[str, int]
+
+
+def answer(agent: Agent, query: str, *, limits: Limits, seconds: float) -> Answer:
+    """Ask the agent, and wait for its answer no longer than `seconds`.
+
+    Raises:
+        DeadlineExceeded: it was not done; its thread is left behind, and told to stop when it can.
+        Problem: it ended without an answer.
+    """
+    cancel = threading.Event()
+    try:
+        result = within(seconds, lambda: _invoke(agent, query, limits, cancel))
+    except DeadlineExceeded:
+        cancel.set()
+        raise
+    response = str(result).strip()
+    if not response and result.stop_reason == "end_turn":
+        raise Problem("model_error", "The model ended without an answer: send the query again")
+    return Answer(response, result.stop_reason, _usage(result))
+
+
+def _invoke(agent: Agent, query: str, limits: Limits, cancel: threading.Event) -> AgentResult:
+    try:
+        return agent(query, limits=limits, cancel_signal=cancel)
+    except MaxTokensReachedException:
+        # What was said until then is worth having; the stop reason tells that it was cut.
+        return AgentResult("max_tokens", agent.messages[-1], agent.event_loop_metrics, state={})
+
+
+def _usage(result: AgentResult) -> dict[str, int]:
+    used = result.metrics.accumulated_usage
+    return {name: used[name] for name in ("inputTokens", "outputTokens", "totalTokens")}
