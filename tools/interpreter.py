@@ -5,12 +5,13 @@ import json
 import subprocess
 from pathlib import Path
 
-import findpython
-
 import layers
+from tools import cache
 from tools.command import Failure
 
 _SELF = "import json, sys; print(json.dumps([sys.implementation.name, *sys.version_info[:2]]))"
+_BUILD = "import importlib.util, sys; print(sys.version, importlib.util.MAGIC_NUMBER.hex())"
+_REMEMBERED = cache.CACHE / f"python{layers.PYTHON}.path"
 
 
 @functools.cache
@@ -18,11 +19,26 @@ def target() -> Path:
     """The path of a working CPython of the layers' minor version.
 
     Looks on PATH and where pyenv, uv, asdf and hatch keep theirs; asks each candidate what it is, since a
-    pyenv shim may exist and not run.
+    pyenv shim may exist and not run. The search takes seconds, so what it found is remembered.
 
     Raises:
         Failure: there is none, and what to do.
     """
+    if (remembered := cache.read(_REMEMBERED)) and _is_target(Path(remembered.decode())):
+        return Path(remembered.decode())
+    found = _search()
+    cache.write(_REMEMBERED, str(found).encode())
+    return found
+
+
+def build(python: Path) -> str:
+    """Which build of CPython it is: two of the same write the same bytecode."""
+    return subprocess.run([python, "-I", "-c", _BUILD], capture_output=True, text=True, check=True).stdout
+
+
+def _search() -> Path:
+    import findpython
+
     for candidate in findpython.find_all(*map(int, layers.PYTHON.split(".")), allow_prereleases=False):
         if _is_target(candidate.real_path):
             return candidate.real_path

@@ -1,9 +1,25 @@
-"""Locks, and the wheels they name."""
+"""Locks, and the wheels they name: read, downloaded for the target, kept in a cache by their hash."""
 
+import hashlib
+import os
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+import layers
+from tools.cache import CACHE
+from tools.command import ERR, Failure
+
+_DOWNLOADS = 3
+"""Processes of pip at once: two cores carry them, and a slow connection gains."""
+
+Progress = Callable[[int], None]
+"""Told how many more wheels have come."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +37,14 @@ def pins(lock: str) -> dict[str, Pin]:
     """Read the text of a lock, by name.
 
     Raises:
-        ValueError: a line is not a hashed pin.
+        ValueError: a line is not a pin with hashes.
     """
     return {pin.name: pin for pin in map(_pin, _blocks(lock))}
 
 
 def _blocks(lock: str) -> Iterator[str]:
     """Split at every line that starts a requirement; what follows it, indented, belongs to it."""
-    yield from (block for block in re.split(r"(?m)^(?=\S)", lock) if not block.isspace() and block)
+    yield from (block for block in re.split(r"(?m)^(?=\S)", lock) if block.strip())
 
 
 def _pin(block: str) -> Pin:
@@ -37,3 +53,118 @@ def _pin(block: str) -> Pin:
     if not start or not hashes:
         raise ValueError(f"not a pin with hashes: {block.splitlines()[0]}")
     return Pin(start[1], start[2], hashes, block.rstrip() + "\n")
+
+
+def fetch(*locks: Path, cache: Path | None = None, progress: Progress = lambda _: None) -> list[Path]:
+    """The wheels that the locks name, for the target, checked against their hashes; sorted by file name.
+
+    Those not in the cache are downloaded with pip, several at once, by the machine's own pip configuration.
+    Each stands in a directory named by its SHA-256.
+
+    Raises:
+        Failure: a wheel cannot be had, and what to do.
+    """
+    wanted = [pin for lock in locks for pin in pins(lock.read_text("utf-8")).values()]
+    store = (cache or CACHE) / "wheels" / f"{layers.RUNTIME}-{layers.PLATFORM}"
+    found = {pin: wheel for pin in wanted if (wheel := _cached(pin, store))}
+    progress(len(found))
+    if missing := [pin for pin in wanted if pin not in found]:
+        _download(missing, store, progress)
+        found |= {pin: _downloaded(pin, store) for pin in missing}
+    return sorted(found.values(), key=lambda wheel: wheel.name)
+
+
+def digest(wheel: Path) -> str:
+    """A file's SHA-256, in hex."""
+    with wheel.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _cached(pin: Pin, store: Path) -> Path | None:
+    """The pin's wheel, if it is there and whole; what is not whole goes, to be fetched again."""
+    for sha256 in sorted(pin.hashes):
+        for wheel in store.joinpath(sha256).glob("*.whl"):
+            if digest(wheel) == sha256:
+                return wheel
+            wheel.unlink()
+    return None
+
+
+def _downloaded(pin: Pin, store: Path) -> Path:
+    if not (wheel := _cached(pin, store)):
+        raise Failure(f"pip brought no wheel of {pin.name}=={pin.version}: run it again")
+    return wheel
+
+
+def _download(missing: Sequence[Pin], store: Path, progress: Progress) -> None:
+    store.mkdir(parents=True, exist_ok=True)
+    parts = [part for start in range(_DOWNLOADS) if (part := missing[start::_DOWNLOADS])]
+    with (
+        tempfile.TemporaryDirectory(dir=store, prefix="downloading-", ignore_cleanup_errors=True) as scratch,
+        ThreadPoolExecutor(_DOWNLOADS) as pool,
+    ):
+        targets = [Path(scratch, str(number)) for number in range(len(parts))]
+        list(pool.map(lambda part, target: _pip_download(part, target, progress), parts, targets))
+        for wheel in Path(scratch).glob("*/*.whl"):
+            home = store / digest(wheel)
+            home.mkdir(exist_ok=True)
+            wheel.replace(home / wheel.name)
+
+
+def _pip_download(part: Iterable[Pin], target: Path, progress: Progress) -> None:
+    """Let pip fetch a part of the lock; it resolves nothing, since everything is pinned and hashed."""
+    target.mkdir()
+    lock = target / "requirements.txt"
+    lock.write_text("".join(pin.text for pin in part), "utf-8")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
+    command += ["--progress-bar=off", f"--platform={layers.PLATFORM}", f"--python-version={layers.PYTHON}"]
+    command += ["--implementation=cp", f"--dest={target}", f"--requirement={lock}"]
+    environment = {"PIP_RETRIES": "2", "PIP_NO_INPUT": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
+    said = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, encoding="utf-8"
+    ) as pip:
+        for line in pip.stdout or ():
+            said.append(line)
+            progress(bool(re.search(r"(?:Downloading|Using cached|File was already).*\.whl(?:\s|$)", line)))
+    text = "".join(said)
+    if pip.returncode:
+        raise Failure(explain(text))
+    for yanked in re.finditer(r"yanked version: '(\S+)' candidate \(version (\S+)", text):
+        ERR.print(
+            f"warning: {yanked[1]} {yanked[2]} was yanked from the index: "
+            f"move on with `hatch run lock-layers --upgrade {yanked[1]}`",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+_UNREACHABLE = re.compile(
+    r"(ProxyError|SSLError|CERTIFICATE_VERIFY_FAILED|NameResolutionError|name resolution|Name or service not known"
+    r"|getaddrinfo failed|Connection refused|Network is unreachable|ConnectTimeout|ReadTimeout|timed out"
+    r"|NewConnectionError|Connection aborted|Connection reset)"
+)
+
+
+def explain(said: str) -> str:
+    """What pip's complaint means, in one line with the remedy."""
+    if wrong := re.search(r"DO NOT MATCH THE HASHES.*?\n\s+(\S+==\S+) from", said, re.DOTALL):
+        name = wrong[1].partition("==")[0]
+        return (
+            f"the index's {wrong[1]} is not the file that was locked (its hash differs): do not use it; "
+            f"if its release was replaced in good faith, `hatch run lock-layers --upgrade {name}`"
+        )
+    if re.search(r"No space left on device|not enough space", said):
+        return f"no space left on the disk (the cache is {CACHE}): free some, then run it again"
+    if cause := _UNREACHABLE.search(said):
+        return (
+            f"the package index cannot be reached ({cause[1]}): check the network, and where there is a proxy "
+            "HTTPS_PROXY and pip's `cert` setting, then run it again"
+        )
+    if none := re.search(r"No matching distribution found for (\S+)", said):
+        return (
+            f"the index has no wheel of {none[1]} for CPython {layers.PYTHON} on {layers.PLATFORM}: ask for a "
+            "version that has one in requirements.in and run `hatch run lock-layers`"
+        )
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return f"pip failed: {lines[-1].removeprefix('ERROR: ') if lines else 'it gave no reason'}"

@@ -1,0 +1,24 @@
+"""What integration tests run on: the built layers as Lambda mounts them, and the Python that it runs."""
+
+from pathlib import Path
+
+import pytest
+
+import layers
+from tools import interpreter
+from tools.build_layers.opt import unpack
+
+
+@pytest.fixture(scope="session")
+def opt() -> Path:
+    """The union of both built layers, so that `opt / "python"` is Lambda's /opt/python. Not to be written to."""
+    for layer in layers.LAYERS:
+        if reason := layers.unbuilt(layer):
+            pytest.fail(reason)
+    return unpack([layer.zip for layer in layers.LAYERS])
+
+
+@pytest.fixture(scope="session")
+def target_python() -> Path:
+    """A CPython of the function's version."""
+    return interpreter.target()

@@ -1,0 +1,204 @@
+"""From locks to zips: fetch the wheels, compile each to a fragment, merge the fragments of each layer."""
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+from pathlib import Path
+from typing import Any, Protocol
+from zipfile import BadZipFile, ZipFile
+
+import layers
+from layers import Layer
+from tools import cache, interpreter, wheels
+from tools.build_layers import fragment, slim
+from tools.build_layers.fragment import Entry
+from tools.command import Failure
+
+_COMPILER = Path(fragment.__file__)
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+class Progress(Protocol):
+    """Told what is under way; the build knows nothing of how that is shown."""
+
+    def begin(self, what: str, total: int) -> None:
+        """Something of that many steps begins."""
+
+    def advance(self, steps: int = 1) -> None:
+        """So many steps of it are done."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def begin(self, what: str, total: int) -> None:
+        """Show nothing."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Show nothing."""
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A wheel as it will stand in a layer."""
+
+    wheel: Path
+    entries: tuple[Entry, ...]
+
+    def distribution(self) -> dict[str, str]:
+        """What the manifest says of it."""
+        metadata = BytesHeaderParser().parsebytes(self._read(".dist-info/METADATA"))
+        return {
+            "name": metadata["Name"],
+            "version": metadata["Version"],
+            "licence": licence(metadata),
+            "wheel": self.wheel.name,
+            "sha256": self.wheel.parent.name,
+        }
+
+    def _read(self, ending: str) -> bytes:
+        found = next(entry for entry in self.entries if entry.info.filename.endswith(ending))
+        return fragment.unpacked(found)
+
+
+def licence(metadata: Any) -> str:
+    """The licence as the metadata names it; the whole text that some put there is no name."""
+    named = metadata["License-Expression"] or metadata["License"] or ""
+    classified = [line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier", []) if "License" in line]
+    short = named if "\n" not in named and named.upper() != "UNKNOWN" else ""
+    return short or ", ".join(classified)
+
+
+def build(stack: Sequence[Layer] = layers.LAYERS, *, progress: Progress | None = None) -> list[Layer]:
+    """Build those of the layers that are not what their locks give; says which.
+
+    Interrupted at any moment it leaves whole files only. Two builds at once wait for one another.
+
+    Raises:
+        Failure: what could not be done, and the remedy.
+    """
+    with _explained():
+        if not any(layers.unbuilt(layer) for layer in stack):
+            return []
+        with _alone(stack[0]):
+            stale = [layer for layer in stack if layers.unbuilt(layer)]
+            if stale:
+                _build(stale, progress or Silent())
+            return stale
+
+
+def _build(stale: Sequence[Layer], progress: Progress) -> None:
+    python = interpreter.target()
+    locks = [layer.lock for layer in stale]
+    pins = sum(len(wheels.pins(lock.read_text("utf-8"))) for lock in locks)
+    progress.begin("Fetching wheels", pins)
+    found = wheels.fetch(*locks, progress=progress.advance)
+    progress.begin("Compiling", len(found))
+    fragments = compile_all(found, python, progress)
+    for layer in stale:
+        hashes = {sha for pin in wheels.pins(layer.lock.read_text("utf-8")).values() for sha in pin.hashes}
+        _write(layer, [part for part in fragments if part.wheel.parent.name in hashes])
+
+
+def _write(layer: Layer, parts: Sequence[Fragment]) -> None:
+    chosen = [slim.keep(part.entries, layer.services) for part in parts]
+    data = merge([entry for entries in chosen for entry in entries])
+    manifest = {
+        "name": layer.name,
+        "python": layers.PYTHON,
+        "platform": layers.PLATFORM,
+        "inputs": layer.digest(),
+        "digest": hashlib.sha256(data).hexdigest(),
+        "bytes_zipped": len(data),
+        "bytes_unzipped": sum(entry.info.file_size for entries in chosen for entry in entries),
+        "botocore_services": layer.services or "all",
+        "distributions": sorted((part.distribution() for part in parts), key=lambda found: found["name"].lower()),
+    }
+    cache.write(layer.zip, data)
+    cache.write(layer.manifest, json.dumps(manifest, indent=1).encode())
+
+
+def merge(entries: Sequence[Entry]) -> bytes:
+    """A zip of the entries, sorted by path, copied as they are compressed.
+
+    Raises:
+        Failure: two wheels bring the same path.
+    """
+    paths = [entry.info.filename for entry in entries]
+    if twice := {path for path in paths if paths.count(path) > 1} if len(set(paths)) < len(paths) else ():
+        raise Failure(f"two wheels both bring {min(twice)}: the layer cannot hold both")
+    buffer = io.BytesIO()
+    with ZipFile(buffer, "w") as archive:
+        for entry in sorted(entries, key=lambda entry: entry.info.filename):
+            fragment.append(archive, entry)
+        fragment.finish(archive)
+    return buffer.getvalue()
+
+
+def compile_all(found: Sequence[Path], python: Path, progress: Progress) -> list[Fragment]:
+    """The wheels' fragments, from the cache or compiled by the target interpreter, on all cores."""
+    key = hashlib.sha256(_COMPILER.read_bytes() + interpreter.build(python).encode()).hexdigest()[:16]
+    store = cache.CACHE / "fragments" / key
+
+    def one(wheel: Path) -> Fragment:
+        path = store / wheel.parent.name
+        data = _sound(cache.read(path)) or _compiled(wheel, path, python)
+        progress.advance()
+        with ZipFile(io.BytesIO(data)) as archive:
+            return Fragment(wheel, tuple(fragment.entries(archive, data)))
+
+    largest_first = sorted(found, key=lambda wheel: -wheel.stat().st_size)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(one, largest_first))
+
+
+def _sound(kept: bytes | None) -> bytes | None:
+    """A cached fragment without the digest it starts with, unless it has suffered."""
+    if kept and hashlib.sha256(kept[_DIGEST_BYTES:]).digest() == kept[:_DIGEST_BYTES]:
+        return kept[_DIGEST_BYTES:]
+    return None
+
+
+def _compiled(wheel: Path, path: Path, python: Path) -> bytes:
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch, "fragment.zip")
+        run = subprocess.run(
+            [python, "-I", _COMPILER, wheel, target], capture_output=True, encoding="utf-8", check=False
+        )
+        if run.returncode:
+            last = (run.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise Failure(f"{wheel.name} cannot be compiled by {python}: {last}")
+        data = target.read_bytes()
+    cache.write(path, hashlib.sha256(data).digest() + data)
+    return data
+
+
+@contextlib.contextmanager
+def _alone(layer: Layer) -> Iterator[None]:
+    from filelock import FileLock
+
+    layer.zip.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(layer.zip.parent / ".lock"):
+        yield
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        where = error.filename or cache.CACHE
+        raise Failure(f"{os.strerror(error.errno)}: {where}: make room or grant access, then run it again") from None
+    except BadZipFile as error:
+        raise Failure(f"a wheel is not a zip ({error}): delete {cache.CACHE} and run it again") from None
