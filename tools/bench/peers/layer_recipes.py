@@ -40,6 +40,50 @@ class Recipe:
     build: Callable[[Path, Path], None]
     layers: tuple[str, ...] = ("strands", "langfuse")
 
+    def prepare(self, work: Path) -> None:
+        """Lay out what a user has before the first build."""
+
+    def change(self, work: Path, old: str, new: str) -> None:
+        """Ask for another version of one package."""
+        for requirements in work.glob("*/requirements.txt"):
+            requirements.write_text(requirements.read_text().replace(old, new))
+
+    def clean(self, work: Path) -> None:
+        """Remove what was built, and keep the caches."""
+        for built in (".aws-sam", *(f"{name}.zip" for name in self.layers)):
+            _remove(work / built)
+
+
+class OurRecipe(Recipe):
+    """A clone of this project, whose locks change with what is asked for."""
+
+    def prepare(self, work: Path) -> None:
+        """Clone."""
+        for folder in ("tools", "packages", "layers"):
+            shutil.copytree(
+                ROOT / folder, work / folder, ignore=shutil.ignore_patterns("__pycache__", "build")
+            )
+
+    def change(self, work: Path, old: str, new: str) -> None:
+        """Ask, and lock: whoever builds finds the lock committed."""
+        requirements = work / "layers" / "langfuse" / "requirements.in"
+        requirements.write_text(requirements.read_text().replace(old, new))
+        _run(
+            [sys.executable, "-m", "tools.build_layers", "lock", "--upgrade", "langfuse"], work, work / "lock"
+        )
+
+    def clean(self, work: Path) -> None:
+        """Remove what was built, and keep the caches."""
+        for name in self.layers:
+            _remove(work / "layers" / name / "build")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
 
 def _run(command: list[str], directory: Path, cache: Path, **environ: str) -> None:
     path = f"{environment('pip')}{os.pathsep}{interpreter.target().parent}{os.pathsep}{os.environ['PATH']}"
@@ -107,19 +151,13 @@ def _sam(work: Path, cache: Path) -> None:
 
 
 def _ours(work: Path, cache: Path) -> None:
-    if not (work / "tools").exists():
-        for folder in ("tools", "packages"):
-            shutil.copytree(ROOT / folder, work / folder, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(
-            ROOT / "layers", work / "layers", ignore=shutil.ignore_patterns("__pycache__", "build")
-        )
     _run([sys.executable, "-m", "tools.build_layers", "build", "--quiet"], work, cache)
     for name in ("strands", "langfuse"):
         shutil.copyfile(work / "layers" / name / "build" / "layer.zip", work / f"{name}.zip")
 
 
 RECIPES = (
-    Recipe("ours", "hatch run build-layers", _ours),
+    OurRecipe("ours", "hatch run build-layers", _ours),
     Recipe(
         "pip",
         "pip install --target --platform, zip (AWS's layer documentation)",

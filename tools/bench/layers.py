@@ -1,0 +1,170 @@
+"""Both layers, built by each recipe: cold, warm, with nothing changed and with one package changed."""
+
+import hashlib
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import layers
+from tools.bench.peers.layer_recipes import RECIPES, ROOT, Recipe
+from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
+from tools.bench.sampling import interleave
+
+ROUNDS = 2
+_UNCHECKED_HASH = 1
+_OTHER_VERSION = ("langfuse>=5.0.4", "langfuse==5.0.3")
+_STEPS = ("cold", "nothing changed", "one package changed", "warm")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One recipe's build, in seconds and bytes."""
+
+    seconds: dict[str, float]
+    zipped: int
+    unzipped: int
+    largest: int
+    bytecode: float
+    reproducible: bool
+    verdict: str
+
+
+def measure() -> Part:
+    """Build by every recipe in turn, each time in an empty folder with an empty cache."""
+    built, failed = interleave("layers", {recipe.name: _sampler(recipe) for recipe in RECIPES}, ROUNDS)
+    sources = {recipe.name: recipe.source for recipe in RECIPES}
+    return Part(
+        title="Building the layers",
+        tables=[_times(built, sources), _artefacts(built)],
+        claims=_claims(built),
+        charts=[Chart("Both layers, cold", "seconds", {n: _median(s, "cold") for n, s in built.items()})],
+        absent=failed,
+    )
+
+
+def _sampler(recipe: Recipe) -> Callable[[], Sample]:
+    def sample() -> Sample:
+        with tempfile.TemporaryDirectory() as folder:
+            return _sample(recipe, Path(folder) / "work", Path(folder) / "cache")
+
+    return sample
+
+
+def _sample(recipe: Recipe, work: Path, cache: Path) -> Sample:
+    for layer in layers.LAYERS:
+        (work / layer.name).mkdir(parents=True)
+        shutil.copyfile(layer.requirements, work / layer.name / "requirements.txt")
+    recipe.prepare(work)
+    zips = [work / f"{name}.zip" for name in recipe.layers]
+    seconds = {"cold": _timed(recipe, work, cache)}
+    first = _digest(zips)
+    seconds["nothing changed"] = _timed(recipe, work, cache)
+    recipe.change(work, *_OTHER_VERSION)
+    seconds["one package changed"] = _timed(recipe, work, cache)
+    recipe.change(work, *reversed(_OTHER_VERSION))
+    recipe.clean(work)
+    seconds["warm"] = _timed(recipe, work, cache)
+    return Sample(
+        seconds=seconds,
+        zipped=sum(path.stat().st_size for path in zips),
+        unzipped=sum(entry.file_size for path in zips for entry in zipfile.ZipFile(path).infolist()),
+        largest=max(path.stat().st_size for path in zips),
+        bytecode=_bytecode(zips),
+        reproducible=_digest(zips) == first,
+        verdict=_verdict(zips),
+    )
+
+
+def _timed(recipe: Recipe, work: Path, cache: Path) -> float:
+    started = time.perf_counter()
+    recipe.build(work, cache)
+    return time.perf_counter() - started
+
+
+def _digest(zips: list[Path]) -> list[str]:
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in zips]
+
+
+def _bytecode(zips: list[Path]) -> float:
+    """The share of modules whose bytecode for the target is used whatever time their files bear."""
+    modules = usable = 0
+    tag = f"cpython-{layers.PYTHON.replace('.', '')}"
+    for path in zips:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            for name in (name for name in names if name.endswith(".py")):
+                folder, _, module = name.rpartition("/")
+                compiled = f"{folder}/__pycache__/{module[:-3]}.{tag}.pyc"
+                modules += 1
+                usable += compiled in names and _is_unchecked(archive.read(compiled))
+    return usable / modules
+
+
+def _is_unchecked(compiled: bytes) -> bool:
+    return int.from_bytes(compiled[4:8], "little") == _UNCHECKED_HASH
+
+
+def _verdict(zips: list[Path]) -> str:
+    command = [sys.executable, "-m", "tools.build_layers", "check", "--json", *map(str, zips)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    breaches = json.loads(told.stdout)["breaches"]
+    gates = sorted({breach["gate"] for breach in breaches})
+    return f"{len(breaches)} breaches: {', '.join(gates)}" if breaches else "passes"
+
+
+def _median(samples: list[Sample], step: str) -> float:
+    return statistics.median(sample.seconds[step] for sample in samples)
+
+
+def _times(built: dict[str, list[Sample]], sources: dict[str, str]) -> Table:
+    rows: list[list[str | float | int]] = [
+        [name, *(spread([sample.seconds[step] for sample in samples]) for step in _STEPS), sources[name]]
+        for name, samples in built.items()
+    ]
+    return Table("Time, in seconds", ["recipe", *_STEPS, "what it is"], rows, "Cold: nothing in any cache.")
+
+
+def _artefacts(built: dict[str, list[Sample]]) -> Table:
+    rows: list[list[str | float | int]] = [
+        [
+            name,
+            f"{samples[-1].zipped / 1e6:.1f}",
+            f"{samples[-1].unzipped / 1e6:.1f}",
+            f"{samples[-1].bytecode:.0%}",
+            "yes" if all(sample.reproducible for sample in samples) else "no",
+            samples[-1].verdict,
+        ]
+        for name, samples in built.items()
+    ]
+    return Table(
+        "What comes out",
+        ["recipe", "MB zipped", "MB unzipped", "lasting bytecode", "same bytes again", "check-layers"],
+        rows,
+        "Lasting bytecode: the share of modules with bytecode for the function's Python that is used "
+        "whatever time their files bear. Bytecode that depends on file times is stale once an asset is stamped anew.",
+    )
+
+
+def _claims(built: dict[str, list[Sample]]) -> list[Claim]:
+    ours = built["ours"]
+    claims = [
+        at_most(f"cold build against {peer}'s", _median(ours, "cold") / _median(built[peer], "cold"), 0.5)
+        for peer in ("pip", "sam")
+        if peer in built
+    ]
+    return [
+        *claims,
+        at_most("nothing changed", _median(ours, "nothing changed"), 0.5, " s"),
+        at_most("one package changed", _median(ours, "one package changed"), 2.5, " s"),
+        at_most("each zip", max(sample.largest for sample in ours) / 1e6, 50, " MB"),
+        at_most("both zips", ours[-1].zipped / 1e6, 50, " MB"),
+        at_most("both unzipped", ours[-1].unzipped / 1e6, 115, " MB"),
+    ]
