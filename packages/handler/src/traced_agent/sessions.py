@@ -1,0 +1,183 @@
+"""Conversations that go on: a session's messages in a bucket, written by one turn at a time.
+
+The messages are Strands' own S3 session manager's. What is added here: a lease, so that two turns of one
+session never mix; and a draft, so that a turn without an answer leaves nothing behind.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from strands.session import S3SessionManager
+
+from traced_agent.errors import Problem
+
+MOST_MESSAGES = 400
+"""In one session; the model is shown the latest of them (Strands' sliding window, 40)."""
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Of one session's objects together."""
+
+_SLACK_S = 5.0
+_TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
+
+logger = logging.getLogger(__name__)
+
+
+class Sessions:
+    """The sessions in one bucket."""
+
+    def __init__(self, client: Any, bucket: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._clock = clock
+
+    @classmethod
+    def start(cls, session: boto3.Session, bucket: str, region: str) -> Self:
+        """Reach the bucket through a client of its own, which does not wait long."""
+        patience = Config(
+            connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}
+        )
+        return cls(session.client("s3", region_name=region, config=patience), bucket)
+
+    @contextmanager
+    def turn(self, session_id: str, user_id: str | None, *, seconds: float) -> Iterator[S3SessionManager]:
+        """One turn of a session: its conversation so far, for the agent.
+
+        What the turn adds is kept when the block is left in good order, and only then.
+
+        Args:
+            session_id: as the caller names it; each user has sessions of their own.
+            user_id: whose session it is, if the caller says.
+            seconds: how long the turn can last; nobody else waits longer for it.
+
+        Raises:
+            Problem: `session_busy`, another turn is under way; `session_full`, it has grown too long.
+        """
+        name = _name(session_id, user_id)
+        with _reaching():
+            lease = self._take(name, seconds)
+        try:
+            draft = Draft(self._client)
+            with _reaching():
+                self._check_size(name)
+            yield S3SessionManager(name, self._bucket, boto_session=draft)
+            with _reaching():
+                draft.keep()
+        finally:
+            self._release(name, lease)
+
+    def _take(self, name: str, seconds: float) -> str:
+        """Take the session's lease; gives its ETag."""
+        until = {"Body": repr(self._clock() + seconds + _SLACK_S).encode()}
+        if lease := self._put(name, until, IfNoneMatch="*"):
+            return lease
+        if (expired := self._expired(name)) and (lease := self._put(name, until, **expired)):
+            return lease
+        raise Problem(
+            "session_busy",
+            "This session is still at its last question: wait for that answer, or use another session_id",
+        )
+
+    def _expired(self, name: str) -> Mapping[str, str] | None:
+        """The condition to overwrite a lease whose holder never gave it back; None while it is held."""
+        try:
+            found = self._client.get_object(**self._lease(name))
+        except self._client.exceptions.NoSuchKey:
+            return {"IfNoneMatch": "*"}
+        return {"IfMatch": found["ETag"]} if float(found["Body"].read()) < self._clock() else None
+
+    def _put(self, name: str, content: Mapping[str, bytes], **condition: str) -> str | None:
+        try:
+            return str(self._client.put_object(**self._lease(name), **content, **condition)["ETag"])
+        except self._client.exceptions.NoSuchKey:
+            return None
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _TAKEN:
+                return None
+            raise
+
+    def _release(self, name: str, lease: str) -> None:
+        """Give the lease back, unless it expired and is another's by now."""
+        try:
+            self._client.delete_object(**self._lease(name), IfMatch=lease)
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("a session's lease was not given back, and will expire: %r", error)
+
+    def _lease(self, name: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": f"session_{name}/lease"}
+
+    def _check_size(self, name: str) -> None:
+        found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"session_{name}/agents/")
+        sizes = [item["Size"] for item in found.get("Contents", ())]
+        if len(sizes) > MOST_MESSAGES or sum(sizes) > MOST_BYTES:
+            raise Problem("session_full", "This session has grown too long: use another session_id")
+
+
+class Draft:
+    """Stands between Strands and S3 for one turn: reads pass through, writes are held until `keep`.
+
+    An abandoned run that writes on, writes into its draft.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._held: dict[str, dict[str, Any]] = {}
+        self.get_paginator = client.get_paginator
+
+    def client(self, **_wanted: Any) -> Self:
+        """What Strands asks a boto3 session for."""
+        return self
+
+    def put_object(self, **request: Any) -> None:
+        """Hold an object."""
+        self._held[request["Key"]] = request
+
+    def get_object(self, **request: Any) -> Any:
+        """Read an object, the held one if there is one."""
+        held = self._held.get(request["Key"])
+        return {"Body": io.BytesIO(held["Body"])} if held else self._client.get_object(**request)
+
+    def head_object(self, **request: Any) -> Any:
+        """Ask whether an object is there."""
+        return self._client.head_object(**request)
+
+    def keep(self) -> None:
+        """Write what is held. If a message cannot be written, none of the turn is left."""
+        messages = [held for held in self._held.values() if "/messages/" in held["Key"]]
+        others = [held for held in self._held.values() if held not in messages]
+        try:
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(self._put, messages))
+            for held in others:
+                self._put(held)
+        except (BotoCoreError, ClientError):
+            for held in messages:
+                self._client.delete_object(Bucket=held["Bucket"], Key=held["Key"])
+            raise
+
+    def _put(self, request: Mapping[str, Any]) -> None:
+        self._client.put_object(**request)
+
+
+def _name(session_id: str, user_id: str | None) -> str:
+    """A name that is safe in a key, whatever the ids are, and no other pair's."""
+    return hashlib.sha256(json.dumps([user_id, session_id]).encode()).hexdigest()
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        logger.exception("the sessions' bucket failed")
+        raise Problem("internal_error", "The session could not be read or kept: try again") from error
