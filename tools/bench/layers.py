@@ -149,7 +149,8 @@ def _artefacts(built: dict[str, list[Sample]]) -> Table:
         ["recipe", "MB zipped", "MB unzipped", "lasting bytecode", "same bytes again", "check-layers"],
         rows,
         "Lasting bytecode: the share of modules with bytecode for the function's Python that is used "
-        "whatever time their files bear. Bytecode that depends on file times is stale once an asset is stamped anew.",
+        "whatever time their files bear. Bytecode that depends on file times is stale once an asset is "
+        "stamped anew.",
     )
 
 
