@@ -1,5 +1,6 @@
 """The function: its code, its layers, its role and its logs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -9,11 +10,13 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-import layers
+from layers import ARCHITECTURE as MACHINE
+from layers import RUNTIME as PYTHON
+from layers import Layer
 
 HANDLER = Path(__file__).parents[1] / "packages" / "handler" / "src"
-RUNTIME = lambda_.Runtime(layers.RUNTIME, lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
-ARCHITECTURE = lambda_.Architecture.custom(layers.ARCHITECTURE)
+RUNTIME = lambda_.Runtime(PYTHON, lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
+ARCHITECTURE = lambda_.Architecture.custom(MACHINE)
 
 
 class LayerError(RuntimeError):
@@ -35,6 +38,7 @@ class AgentFunction(Construct):
         reserved_concurrency: int | None,
         xray: bool,
         snapstart: bool,
+        layers: Sequence[Layer],
     ) -> None:
         super().__init__(scope, construct_id)
         self.timeout = timeout
@@ -54,7 +58,7 @@ class AgentFunction(Construct):
             architecture=ARCHITECTURE,
             handler="lambda_handler.handler",
             code=lambda_.Code.from_asset(str(HANDLER), exclude=["**/__pycache__", "*.egg-info"]),
-            layers=[_layer(self, layer) for layer in layers.LAYERS],
+            layers=[_layer(self, layer) for layer in layers],
             environment=environment,
             memory_size=memory_mb,
             timeout=timeout,
@@ -62,10 +66,25 @@ class AgentFunction(Construct):
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             reserved_concurrent_executions=reserved_concurrency,
-            # The role's statement that this adds says `*`, since X-Ray's actions know no resources.
             tracing=lambda_.Tracing.ACTIVE if xray else lambda_.Tracing.DISABLED,
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snapstart else None,
         )
+        cdk.Validations.of(self.function).acknowledge(
+            cdk.Acknowledgment(
+                id="AwsSolutions-L1",
+                reason=f"{PYTHON} is what the layers are locked and compiled for; supported into 2029",
+            )
+        )
+        if xray:
+            cdk.Validations.of(self.role).acknowledge(
+                cdk.Acknowledgment(
+                    id="AwsSolutions-IAM5[Resource::*]", reason="X-Ray's actions know no resources"
+                )
+            )
+        if snapstart:  # the alias below is on a published version
+            cdk.Annotations.of(self.function).acknowledge_warning(
+                "@aws-cdk/aws-lambda:snapStartRequirePublish"
+            )
         self.target = self._alias() if snapstart else self.function
         """What is called: the function, or an alias on its published version."""
 
@@ -74,7 +93,7 @@ class AgentFunction(Construct):
         return lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)
 
 
-def _layer(scope: Construct, layer: layers.Layer) -> lambda_.LayerVersion:
+def _layer(scope: Construct, layer: Layer) -> lambda_.LayerVersion:
     if not layer.zip.exists():
         raise LayerError(f"layers/{layer.name} is not built: run `hatch run build-layers`")
     return lambda_.LayerVersion(

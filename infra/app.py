@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aws_cdk import Annotations, App, Duration, Environment
@@ -12,6 +12,7 @@ from infra.agent_function import LayerError
 from infra.agent_stack import AgentStack
 from infra.bedrock_access import ModelError, check
 from infra.context import ContextError, choice, key, number, one_of, read, setting, switch
+from layers import LAYERS, Layer
 from traced_agent.settings import Settings
 
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)  # fmt: skip # noqa: E501
@@ -100,11 +101,14 @@ class Context:
 
     def settings(self) -> Settings:
         """The function's settings; those that name a resource of the stack are the stack's to add."""
+        given = context.settings(self)
+        if self.otlp_endpoint:  # traces go to one place only
+            given["langfuse_secret_arn"] = ""
         page = self.auth == "none" if self.page is None else self.page
-        return Settings(bedrock_region=self.region, page=page, **context.settings(self))
+        return Settings(bedrock_region=self.region, page=page, **given)
 
 
-def build(app: App, environ: Mapping[str, str]) -> AgentStack:
+def build(app: App, environ: Mapping[str, str], layers: Sequence[Layer] = LAYERS) -> AgentStack:
     """Put the stack into the app, as its context and the environment say.
 
     Raises:
@@ -128,6 +132,7 @@ def build(app: App, environ: Mapping[str, str]) -> AgentStack:
         xray=given.xray,
         snapstart=given.snapstart,
         sessions=given.sessions,
+        layers=layers,
     )
     for name, warning in _warnings(given, environ):
         Annotations.of(stack).add_warning_v2(f"strands-langfuse-lambda:{name}", warning)

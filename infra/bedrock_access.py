@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
 ACTIONS = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
@@ -28,8 +29,10 @@ GEOGRAPHIES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The regions that a cross-region inference profile is called from and may route to, by its prefix."""
 
+WILDCARD = "The profile decides where a run goes, and only what goes through it is allowed"
+
 _PROFILE = re.compile(rf"(?P<geography>global|{'|'.join(GEOGRAPHIES)})\.(?P<model>.+)")
-_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:(?P<kind>[a-z-]+)/(?P<id>.+)")
+_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:(?P<region>[a-z0-9-]+):\d*:(?P<kind>[a-z-]+)/(?P<id>.+)")
 _EXACT = ("provisioned-model", "imported-model", "custom-model-deployment")
 
 
@@ -52,14 +55,33 @@ class Access:
         )
 
 
+def grant(model_id: str, *, role: iam.Role) -> None:
+    """Let a role invoke a model id, from the region of its stack."""
+    stack = cdk.Stack.of(role)
+    for access in accesses(model_id, partition=stack.partition, region=stack.region, account=stack.account):
+        role.add_to_policy(access.statement())
+    cdk.Validations.of(role).acknowledge(
+        *(
+            cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{resource}]", reason=WILDCARD)
+            for access in accesses(model_id, partition="<AWS::Partition>", region="", account="")
+            for resource in access.resources
+            if "*" in resource
+        )
+    )
+
+
 def check(model_id: str, region: str) -> None:
     """Refuse a model id that cannot be invoked from a region, as far as its name tells.
 
     Raises:
         ModelError: in one line, with what to choose instead.
     """
-    if model_id.startswith("arn:") and not _ARN.fullmatch(model_id):
-        raise ModelError(f"model_id={model_id} is not the ARN of a Bedrock model or inference profile")
+    if model_id.startswith("arn:"):
+        arn = _ARN.fullmatch(model_id)
+        if not arn:
+            raise ModelError(f"model_id={model_id} is not the ARN of a Bedrock model or inference profile")
+        if arn["region"] != region:
+            raise ModelError(f"model_id={model_id} is not in {region}: use -c region={arn['region']}")
     profile = _PROFILE.fullmatch(model_id)
     if profile and region not in GEOGRAPHIES.get(profile["geography"], (region,)):
         near = next((name for name, regions in GEOGRAPHIES.items() if region in regions), "global")
