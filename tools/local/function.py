@@ -23,8 +23,8 @@ class Function:
 
     code: Path
     """The directory that becomes /var/task."""
-    layers: tuple[Path, ...] = ()
-    """The directories that together become /opt, a later one above an earlier."""
+    opt: Path | None = None
+    """The directory that becomes /opt: the union of the layers."""
     handler: str = "lambda_handler.handler"
     environment: Mapping[str, str] = field(default_factory=dict)
     """Configured variables, and what else the function must find: stand-ins' addresses, credentials."""

@@ -1,0 +1,59 @@
+"""A process and all that came of it, on Linux: stopped, woken, measured, ended together."""
+
+import os
+import signal
+from pathlib import Path
+
+PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+def family(pid: int) -> list[int]:
+    """The process and its descendants, each before its own children."""
+    found = [pid]
+    for member in found:
+        try:
+            for task in Path(f"/proc/{member}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+        except OSError:  # it ended while we looked
+            continue
+    return found
+
+
+def freeze(pid: int) -> None:
+    """Stop them all, those included that were born while we did."""
+    stopped: set[int] = set()
+    while fresh := set(family(pid)) - stopped:
+        for member in fresh:
+            _signal(member, signal.SIGSTOP)
+        stopped |= fresh
+
+
+def thaw(pid: int) -> None:
+    """Let them all go on."""
+    for member in reversed(family(pid)):
+        _signal(member, signal.SIGCONT)
+
+
+def end(pid: int) -> None:
+    """End them all, at once."""
+    for member in family(pid):
+        _signal(member, signal.SIGKILL)
+
+
+def resident_mb(pid: int) -> float:
+    """The memory that they hold, in MB."""
+    return sum(map(_resident, family(pid))) * PAGE / 1024 / 1024
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return

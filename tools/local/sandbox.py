@@ -1,0 +1,140 @@
+"""Where the function's process lives: in bubblewrap with Lambda's directories, or as a plain process.
+
+Inside bubblewrap /var/task, /opt, /var/runtime and the interpreter are read-only, /tmp is empty and writable and
+goes with the process, nothing of the user's home is there, and the variables are those that Lambda sets.
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+"""
+
+import functools
+import json
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import layers
+from tools import interpreter
+from tools.local import runtime
+from tools.local.function import Function
+
+TMP_BYTES = 512 * 1024 * 1024
+"""The size of /tmp: Lambda's default ephemeral storage."""
+
+_SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix")
+_ETC = (
+    "alternatives ca-certificates gai.conf host.conf hosts ld.so.cache ld.so.conf ld.so.conf.d localtime "
+    "mime.types nsswitch.conf pki resolv.conf ssl"
+).split()
+_WHERE = "import json, site, sys; print(json.dumps([sys.base_prefix, site.getsitepackages()]))"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What starts a process: its words, its variables, its working directory."""
+
+    argv: list[str]
+    environ: dict[str, str]
+    cwd: Path
+    scratch: Path | None = None
+    """A directory to remove with the process."""
+
+
+def launch(function: Function, api: str, *, bubblewrap: bool | None = None) -> Launch:
+    """How to start this function's process against the Runtime API at `api` (host:port)."""
+    if available() if bubblewrap is None else bubblewrap:
+        return _boxed(function, api)
+    return _plain(function, api)
+
+
+@functools.cache
+def available() -> bool:
+    """Whether bubblewrap is there and may make namespaces; in some containers it may not."""
+    if not shutil.which("bwrap"):
+        return False
+    tried = ["bwrap", *_box(), "true"]
+    return subprocess.run(tried, check=False, capture_output=True).returncode == 0
+
+
+def variables(function: Function, api: str, task: str, runtime_directory: str) -> dict[str, str]:
+    """The environment that Lambda gives a function, its configured variables included."""
+    found = {
+        "AWS_ACCESS_KEY_ID": function.account,
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "local",
+        **function.environment,
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{layers.RUNTIME}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if function.snapstart else "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group or f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": f"local/[{function.version}]",
+        "AWS_LAMBDA_RUNTIME_API": api,
+        "AWS_REGION": function.region,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
+        "LAMBDA_RUNTIME_DIR": runtime_directory,
+        "LAMBDA_TASK_ROOT": task,
+        "LANG": "en_US.UTF-8",
+        "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/task:/var/task/lib:/opt/lib",
+        "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+        "PYTHONPATH": runtime_directory,
+        "TZ": ":UTC",
+        "_AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1",
+        "_AWS_XRAY_DAEMON_PORT": "2000",
+        "_HANDLER": function.handler,
+    }
+    if function.json_logs:
+        found |= {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": function.log_level}
+    return found
+
+
+@functools.cache
+def _interpreter() -> tuple[Path, Path, tuple[str, ...]]:
+    """The target interpreter, its prefix and its site-packages, which the function must not see."""
+    python = interpreter.target()
+    asked = subprocess.run([python, "-I", "-c", _WHERE], capture_output=True, check=True)
+    prefix, packages = json.loads(asked.stdout)
+    return python, Path(prefix), tuple(path for path in packages if Path(path).is_dir())
+
+
+def _box() -> list[str]:
+    """bubblewrap's arguments for an empty machine with this one's system libraries and network."""
+    argv = "--die-with-parent --unshare-user --uid 993 --gid 990 --unshare-pid --unshare-ipc".split()
+    argv += ["--ro-bind", "/usr", "/usr"]
+    for path in map(Path, _SYSTEM):
+        if path.is_symlink():
+            argv += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            argv += ["--ro-bind", str(path), str(path)]
+    for name in _ETC:
+        argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    return [*argv, "--proc", "/proc", "--dev", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
+
+
+def _boxed(function: Function, api: str) -> Launch:
+    python, prefix, packages = _interpreter()
+    argv = ["bwrap", *_box(), "--ro-bind", str(prefix), str(prefix)]
+    for path in packages:
+        argv += ["--tmpfs", path]
+    mounts = {"/var/task": function.code, "/var/runtime": runtime.directory()}
+    if function.opt:
+        mounts["/opt"] = function.opt
+    for target, source in mounts.items():
+        argv += ["--ro-bind", str(source), target]
+    argv += ["--remount-ro", "/", "--chdir", "/var/task", "--", str(python), "/var/runtime/bootstrap.py", "/opt"]
+    environ = variables(function, api, "/var/task", "/var/runtime")
+    return Launch(argv, environ, Path("/"))
+
+
+def _plain(function: Function, api: str) -> Launch:
+    python, _, _ = _interpreter()
+    installed = runtime.directory()
+    scratch = Path(tempfile.mkdtemp(prefix="lambda-tmp-"))
+    environ = variables(function, api, str(function.code), str(installed))
+    environ |= {"HOME": str(scratch), "TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}
+    opt = function.opt or scratch
+    argv = [str(python), "-s", str(installed / "bootstrap.py"), str(opt)]
+    return Launch(argv, environ, function.code, scratch)
