@@ -7,11 +7,11 @@ import functools
 import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from strands.models import Model
+from strands import Agent
 
 from traced_agent import __version__, after_response, aws, envelope, function_url, logs, query, tracing
 from traced_agent.agent import build_agent, build_model
@@ -30,7 +30,7 @@ class Handler:
     """The function, ready for requests."""
 
     settings: Settings
-    model: Model
+    new_agent: Callable[..., Agent]
     tracing: tracing.Tracing
     after_response: after_response.AfterResponse
 
@@ -46,7 +46,8 @@ class Handler:
         session = functools.partial(aws.session, settings.bedrock_region)
         traces = tracing.start(settings, session)
         after = after_response.start(traces.export, settings, environ)
-        return cls(settings, build_model(settings, session()), traces, after)
+        new_agent = functools.partial(build_agent, build_model(settings, session()))
+        return cls(settings, new_agent, traces, after)
 
     @property
     def routes(self) -> Routes:
@@ -110,7 +111,7 @@ class Handler:
         # What is left after the answer goes to the traces.
         reserve_s = min(run.remaining_s / 2, self.settings.trace_export_timeout_s + 1)
         return answer(
-            build_agent(self.model),
+            self.new_agent(),
             asked.text,
             limits={"turns": self.settings.max_turns, "output_tokens": self.settings.max_tokens},
             seconds=run.remaining_s - reserve_s,

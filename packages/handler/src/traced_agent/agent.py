@@ -1,6 +1,6 @@
 """The agent: its model, its prompt, its tools. This is the page to edit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import boto3
@@ -36,6 +36,7 @@ def build_model(settings: Settings, session: boto3.Session) -> Model:
 def build_agent(
     model: Model,
     *,
+    tools: Sequence[Any] = TOOLS,
     callback_handler: Callable[..., Any] | None = None,
     session_manager: SessionManager | None = None,
 ) -> Agent:
@@ -47,7 +48,7 @@ def build_agent(
     return Agent(
         model=model,
         system_prompt=SYSTEM_PROMPT,
-        tools=TOOLS,
+        tools=list(tools),
         callback_handler=callback_handler,
         session_manager=session_manager,
         # Beside botocore's two attempts: with Strands' default of six, a throttled query takes minutes.

@@ -36,5 +36,7 @@ def within(seconds: float, work: Callable[[], T]) -> T:
 def _settle(outcome: Future[T], work: Callable[[], T]) -> None:
     try:
         outcome.set_result(work())
-    except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+    except Exception as error:  # noqa: BLE001 - raised again by whoever waits
         outcome.set_exception(error)
+    except BaseException as error:  # noqa: BLE001 - a tool's sys.exit() must not end the process
+        outcome.set_exception(RuntimeError(f"{type(error).__name__} in a thread that is not its own"))
