@@ -12,7 +12,7 @@ from constructs import Construct
 
 from layers import ARCHITECTURE as MACHINE
 from layers import RUNTIME as PYTHON
-from layers import Layer
+from layers import Layer, unbuilt
 
 HANDLER = Path(__file__).parents[1] / "packages" / "handler" / "src"
 RUNTIME = lambda_.Runtime(PYTHON, lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
@@ -94,8 +94,8 @@ class AgentFunction(Construct):
 
 
 def _layer(scope: Construct, layer: Layer) -> lambda_.LayerVersion:
-    if not layer.zip.exists():
-        raise LayerError(f"layers/{layer.name} is not built: run `hatch run build-layers`")
+    if reason := unbuilt(layer):
+        raise LayerError(reason)
     return lambda_.LayerVersion(
         scope,
         f"Layer-{layer.name}",

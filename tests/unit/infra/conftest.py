@@ -1,5 +1,6 @@
 """The stack, synthesized once for each context that tests ask for."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -37,8 +38,12 @@ def empty_layers(tmp_path_factory: pytest.TempPathFactory) -> list[Layer]:
     """Layers that are built, with nothing in them."""
     layers = [Layer(name, tmp_path_factory.mktemp(name)) for name in ("strands", "langfuse")]
     for layer in layers:
+        content = layer.name.encode()
+        layer.lock.touch()
         layer.zip.parent.mkdir()
-        layer.zip.write_bytes(layer.name.encode())
+        layer.zip.write_bytes(content)
+        manifest = {"inputs": layer.digest(), "digest": hashlib.sha256(content).hexdigest()}
+        layer.manifest.write_text(json.dumps(manifest))
     return layers
 
 

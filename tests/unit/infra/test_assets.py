@@ -1,0 +1,77 @@
+"""What is uploaded: the handler and the built layers, and nothing by accident."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import infra.agent_function
+from infra.agent_function import LayerError
+from layers import Layer
+
+
+def _asset(out: Path) -> Path:
+    (directory,) = (path for path in out.glob("asset.*") if path.is_dir())
+    return directory
+
+
+def test_the_function_is_the_handlers_source_and_nothing_else(assembly) -> None:
+    source = infra.agent_function.HANDLER
+    expected = {
+        path.relative_to(source)
+        for path in source.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    }
+    asset = _asset(assembly())
+
+    assert {path.relative_to(asset) for path in asset.rglob("*") if path.is_file()} == expected
+
+
+def test_bytecode_beside_the_source_changes_nothing(tmp_path, empty_layers, monkeypatch) -> None:
+    source = tmp_path / "src"
+    shutil.copytree(infra.agent_function.HANDLER, source, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(infra.agent_function, "HANDLER", source)
+    clean = _synthesize(tmp_path / "clean", empty_layers)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", source], check=True)
+
+    assert list(source.rglob("*.pyc"))
+    assert _asset(_synthesize(tmp_path / "compiled", empty_layers)).name == _asset(clean).name
+
+
+def test_one_changed_line_of_the_handler_changes_the_handlers_asset_only(
+    tmp_path, empty_layers, monkeypatch
+) -> None:
+    source = tmp_path / "src"
+    shutil.copytree(infra.agent_function.HANDLER, source, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(infra.agent_function, "HANDLER", source)
+    before = _uploads(_synthesize(tmp_path / "before", empty_layers))
+    with (source / "lambda_handler.py").open("a") as handler:
+        handler.write("# changed\n")
+    after = _uploads(_synthesize(tmp_path / "after", empty_layers))
+
+    assert len(before) == len(after) == 3
+    assert len(before - after) == 1
+
+
+def test_a_layer_not_built_names_the_command(tmp_path) -> None:
+    with pytest.raises(LayerError, match=r"strands .*not built.*`hatch run build-layers`"):
+        _synthesize(tmp_path / "out", [Layer("strands", tmp_path)])
+
+
+def _synthesize(out: Path, layers: list[Layer]) -> Path:
+    from aws_cdk import App
+
+    from infra.app import build
+
+    app = App(outdir=str(out))
+    build(app, {}, layers=layers)
+    app.synth()
+    return out
+
+
+def _uploads(out: Path) -> set[str]:
+    files = json.loads((out / "strands-langfuse-lambda.assets.json").read_text())["files"]
+    return {key for key, file in files.items() if "template" not in file["source"]["path"]}

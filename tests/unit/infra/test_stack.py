@@ -1,0 +1,291 @@
+"""What the template holds, variant by variant."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.app import RETENTION_DAYS
+from traced_agent import metrics
+from traced_agent.settings import Settings
+
+
+def _resources(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [one["Properties"] for one in template["Resources"].values() if one["Type"] == kind]
+
+
+def _one(template: dict[str, Any], kind: str) -> dict[str, Any]:
+    (properties,) = _resources(template, kind)
+    return properties
+
+
+def _function(template: dict[str, Any]) -> dict[str, Any]:
+    return _one(template, "AWS::Lambda::Function")
+
+
+def _statements(template: dict[str, Any]) -> list[dict[str, Any]]:
+    return _one(template, "AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+
+
+def _allowed(template: dict[str, Any]) -> set[str]:
+    actions = [statement["Action"] for statement in _statements(template)]
+    return {action for one in actions for action in ([one] if isinstance(one, str) else one)}
+
+
+def test_the_function_is_the_first_plans(synthesize) -> None:
+    function = _function(synthesize())
+
+    assert {name: function[name] for name in ("Handler", "Runtime", "Architectures", "MemorySize", "Timeout")} == {
+        "Handler": "lambda_handler.handler",
+        "Runtime": "python3.13",
+        "Architectures": ["x86_64"],
+        "MemorySize": 1024,
+        "Timeout": 300,
+    }
+    assert function["LoggingConfig"]["LogFormat"] == "JSON"
+    assert len(function["Layers"]) == 2
+    assert "ReservedConcurrentExecutions" not in function
+
+
+def test_the_outputs_are_the_contracts(synthesize) -> None:
+    assert set(synthesize()["Outputs"]) == {"FunctionUrl", "FunctionName", "LogGroupName", "DashboardUrl"}
+
+
+def test_sizes_and_ceilings_are_the_contexts(synthesize) -> None:
+    template = synthesize(
+        {"reserved_concurrency": "5", "memory_mb": "2048", "timeout_s": "60", "log_retention_days": "7"}
+    )
+    function = _function(template)
+
+    assert (function["ReservedConcurrentExecutions"], function["MemorySize"], function["Timeout"]) == (5, 2048, 60)
+    assert _one(template, "AWS::Logs::LogGroup")["RetentionInDays"] == 7
+
+
+def test_days_of_retention_are_cloudwatchs(synthesize) -> None:
+    from aws_cdk import aws_logs
+
+    assert len(RETENTION_DAYS) == len(list(aws_logs.RetentionDays)) - 1  # the last is for ever
+
+
+def test_the_functions_environment_is_its_settings(synthesize) -> None:
+    template = synthesize(
+        {
+            "langfuse_secret": "traces/langfuse",
+            "langfuse_host": "https://traces.example.com",
+            "langfuse_environment": "staging",
+            "trace_sample_rate": "0.5",
+            "max_tokens": "100",
+            "region": "us-west-2",
+        }
+    )
+
+    assert Settings.from_env(_function(template)["Environment"]["Variables"]) == Settings(
+        bedrock_region="us-west-2",
+        langfuse_secret_arn="traces/langfuse",
+        langfuse_host="https://traces.example.com",
+        langfuse_environment="staging",
+        trace_sample_rate=0.5,
+        max_tokens=100,
+        page=True,
+    )
+
+
+def test_reserved_variables_are_never_set(synthesize, variant) -> None:
+    variables = _function(synthesize(variant)).get("Environment", {}).get("Variables", {})
+
+    assert not [name for name in variables if name.startswith("AWS_")]
+
+
+@pytest.mark.parametrize("snapstart", ["true", "false"])
+@pytest.mark.parametrize(
+    ("auth", "auth_type", "principal"), [("none", "NONE", "*"), ("iam", "AWS_IAM", {"Ref": "AWS::AccountId"})]
+)
+def test_the_url_and_its_pair_of_permissions(synthesize, auth, auth_type, principal, snapstart) -> None:
+    template = synthesize({"auth": auth, "snapstart": snapstart})
+    url = _one(template, "AWS::Lambda::Url")
+    permissions = {one["Action"]: one for one in _resources(template, "AWS::Lambda::Permission")}
+
+    assert url["AuthType"] == auth_type
+    assert set(permissions) == {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}
+    assert permissions["lambda:InvokeFunctionUrl"]["FunctionUrlAuthType"] == auth_type
+    assert permissions["lambda:InvokeFunction"]["InvokedViaFunctionUrl"] is True
+    assert all(principal == _principal(one["Principal"]) for one in permissions.values())
+
+
+def _principal(of: Any) -> Any:
+    """The account of `arn:<partition>:iam::<account>:root`, or what stands there."""
+    return of["Fn::Join"][1][3] if isinstance(of, dict) and "Fn::Join" in of else of
+
+
+def test_snapstart_puts_the_url_and_its_permissions_on_an_alias(synthesize) -> None:
+    template = synthesize({"snapstart": "true"})
+    (alias,) = (name for name, one in template["Resources"].items() if one["Type"] == "AWS::Lambda::Alias")
+
+    assert _function(template)["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    assert _one(template, "AWS::Lambda::Url")["Qualifier"]
+    assert all(
+        one["FunctionName"] == {"Ref": alias} for one in _resources(template, "AWS::Lambda::Permission")
+    )
+
+
+def test_streaming_and_its_variable_go_together(synthesize) -> None:
+    for streaming, mode in (("true", "RESPONSE_STREAM"), ("false", "BUFFERED")):
+        template = synthesize({"streaming": streaming})
+        settings = Settings.from_env(_function(template)["Environment"]["Variables"])
+
+        assert _one(template, "AWS::Lambda::Url")["InvokeMode"] == mode
+        assert settings.streaming is (mode == "RESPONSE_STREAM")
+
+
+def test_cors_is_lambdas_to_answer(synthesize) -> None:
+    template = synthesize({"cors_origins": "https://app.example.com,http://localhost:3000"})
+    cors = _one(template, "AWS::Lambda::Url")["Cors"]
+
+    assert cors["AllowOrigins"] == ["https://app.example.com", "http://localhost:3000"]
+    assert {"content-type", "authorization"} <= set(cors["AllowHeaders"])
+    assert "Cors" not in _one(synthesize(), "AWS::Lambda::Url")
+
+
+def test_the_role_may_log_and_invoke_the_model_and_nothing_else(synthesize) -> None:
+    assert _allowed(synthesize()) == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "bedrock:InvokeModel",
+        "bedrock:InvokeModelWithResponseStream",
+    }
+
+
+def test_the_role_holds_no_managed_policy(synthesize, variant) -> None:
+    assert "ManagedPolicyArns" not in _one(synthesize(variant), "AWS::IAM::Role")
+
+
+def test_only_xrays_actions_are_allowed_on_everything(synthesize, variant) -> None:
+    for statement in _statements(synthesize(variant)):
+        actions = {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
+        if statement["Resource"] == "*":
+            assert actions == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
+def test_a_profiles_destinations_are_bound_to_the_profile(synthesize) -> None:
+    bedrock = [one for one in _statements(synthesize()) if "bedrock:InvokeModel" in one["Action"]]
+    through = [one for one in bedrock if "foundation-model" in json.dumps(one["Resource"])]
+
+    assert len(bedrock) == 2
+    assert all("bedrock:InferenceProfileArn" in one["Condition"]["ArnEquals"] for one in through)
+
+
+@pytest.mark.parametrize(
+    ("name", "resource"),
+    [
+        ("traces/langfuse", ":secret:traces/langfuse-??????"),
+        ("arn:aws:secretsmanager:us-east-1:123456789012:secret:langfuse-AbCdEf", ":secret:langfuse-AbCdEf"),
+    ],
+)
+def test_a_secret_is_named_and_alone_may_be_read(synthesize, name: str, resource: str) -> None:
+    template = synthesize({"langfuse_secret": name})
+    (statement,) = (one for one in _statements(template) if "secretsmanager" in json.dumps(one))
+
+    assert _function(template)["Environment"]["Variables"]["LANGFUSE_SECRET_ARN"] == name
+    assert resource in json.dumps(statement["Resource"])
+    assert "AWS::SecretsManager::Secret" not in json.dumps(template)
+
+
+def test_no_secret_value_ever_stands_in_an_assembly(assembly) -> None:
+    canary = "sk-lf-canary-of-the-tests"
+    environ = {
+        "LANGFUSE_PUBLIC_KEY": canary,
+        "LANGFUSE_SECRET_KEY": canary,
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS": f"authorization={canary}",
+    }
+    out = assembly({"langfuse_secret": "langfuse"}, environ)
+
+    assert not [path for path in out.rglob("*") if path.is_file() and canary.encode() in path.read_bytes()]
+
+
+def test_keys_without_a_secret_are_warned_of(assembly) -> None:
+    warned = (assembly({}, {"LANGFUSE_SECRET_KEY": "sk-lf"}) / "strands-langfuse-lambda.metadata.json").read_text()
+
+    assert "the function will run untraced" in warned
+    assert "hatch run put-secret" in warned
+
+
+@pytest.mark.parametrize(("auth", "expected"), [("none", True), ("iam", False)])
+def test_an_open_url_is_warned_of(assembly, auth: str, expected: bool) -> None:
+    out = assembly({"auth": auth})
+    warned = "".join(path.read_text() for path in out.glob("*.json") if "template" not in path.name)
+
+    assert ("Anyone who has the URL may call the function" in warned) is expected
+
+
+def test_five_alarms_watch_and_say_where_to_read_on(synthesize) -> None:
+    alarms = _resources(synthesize(), "AWS::CloudWatch::Alarm")
+
+    assert {alarm["MetricName"] for alarm in alarms} == {
+        "Errors", "Url5xxCount", "Throttles", "Duration", metrics.TRACES_LOST,
+    }  # fmt: skip
+    assert all("docs/operations.md" in alarm["AlarmDescription"] for alarm in alarms)
+    assert not any("AlarmActions" in alarm for alarm in alarms)
+
+
+def test_the_duration_alarm_follows_the_timeout(synthesize) -> None:
+    alarms = _resources(synthesize({"timeout_s": "60"}), "AWS::CloudWatch::Alarm")
+
+    assert [alarm["Threshold"] for alarm in alarms if alarm["MetricName"] == "Duration"] == [54_000]
+
+
+def test_an_email_is_told_and_alarms_may_tell_it(synthesize) -> None:
+    template = synthesize({"alarm_email": "on-call@example.com"})
+    policy = _one(template, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+
+    assert _one(template, "AWS::SNS::Subscription")["Endpoint"] == "on-call@example.com"
+    assert all(alarm["AlarmActions"] for alarm in _resources(template, "AWS::CloudWatch::Alarm"))
+    assert {"Service": "cloudwatch.amazonaws.com"} in [
+        one["Principal"] for one in policy if one["Effect"] == "Allow"
+    ]
+
+
+def test_the_dashboard_shows_what_is_watched(synthesize) -> None:
+    body = json.dumps(_one(synthesize(), "AWS::CloudWatch::Dashboard")["DashboardBody"])
+
+    for shown in (
+        "Invocations", "Errors", "p50", "p95", "p99",
+        metrics.INPUT_TOKENS, metrics.OUTPUT_TOKENS, metrics.COLD_STARTS, metrics.TRACES_LOST,
+    ):  # fmt: skip
+        assert shown in body
+
+
+def test_xray_is_on_by_its_switch_only(synthesize) -> None:
+    assert _function(synthesize({"xray": "true"}))["TracingConfig"] == {"Mode": "Active"}
+    assert "xray" not in json.dumps(_statements(synthesize()))
+
+
+def test_sessions_are_private_encrypted_and_expire(synthesize) -> None:
+    template = synthesize({"sessions": "true"})
+    bucket = _one(template, "AWS::S3::Bucket")
+
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert bucket["BucketEncryption"]
+    assert any(rule.get("ExpirationInDays") for rule in bucket["LifecycleConfiguration"]["Rules"])
+    assert "aws:SecureTransport" in json.dumps(_one(template, "AWS::S3::BucketPolicy"))
+    assert "SESSION_BUCKET" in _function(template)["Environment"]["Variables"]
+    assert {one for one in _allowed(template) if one.startswith("s3:")} == {
+        "s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject",
+    }  # fmt: skip
+
+
+def test_nothing_is_left_behind_by_destroy(synthesize, variant) -> None:
+    kept = [
+        name
+        for name, one in synthesize(variant)["Resources"].items()
+        if one.get("DeletionPolicy", "Delete") != "Delete" and one["Type"] != "AWS::Lambda::Version"
+    ]
+
+    assert kept == []
+
+
+def test_every_variant_is_clean_by_cfn_lint(assembly, variant) -> None:
+    from cfnlint.api import ManualArgs, lint_file
+
+    template = assembly(variant) / "strands-langfuse-lambda.template.json"
+
+    assert [str(match) for match in lint_file(template, config=ManualArgs(regions=["us-east-1"]))] == []
