@@ -20,6 +20,6 @@ sys.path[:] = [
 ]
 
 if __name__ == "__main__":
-    from awslambdaric.__main__ import main  # type: ignore[import-not-found]
+    from awslambdaric.__main__ import main  # type: ignore[import-untyped]
 
     main(["bootstrap", os.environ["_HANDLER"]])

@@ -1,60 +1,68 @@
 """Execution environments: one per concurrent request, frozen between requests, replaced when they die."""
 
-from collections.abc import Iterator
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+from tools.local import sandbox
+from tools.local.environment import INIT_LIMIT_S, Environment, Log
 from tools.local.function import Function
+from tools.local.invocation import FunctionError, Invocation, failure
+
+LIMIT = 100
+"""Environments of a function without reserved concurrency: what one machine bears, not an account's limit."""
+
+_GRACE_S = 0.1
+"""How long a request waits for an environment that has answered and is about to be free."""
 
 
 class Throttled(Exception):  # noqa: N818 - AWS's word
     """Every environment that the function may have is busy."""
 
 
-class Outcome:
-    """How one invocation ended, or goes on when it streams."""
-
-    request_id: str
-    content_type: str
-    streamed: bool
-    """Whether the function answered in the Runtime API's streaming mode."""
-
-    @property
-    def payload(self) -> bytes:
-        """The whole response; waits for the end of a streamed one."""
-        raise NotImplementedError
-
-    @property
-    def error(self) -> dict[str, object] | None:
-        """AWS's error object (errorType, errorMessage, …), if it failed; waits as `payload` does."""
-        raise NotImplementedError
-
-    def chunks(self) -> Iterator[bytes]:
-        """The response, as it comes."""
-        raise NotImplementedError
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 class Environments:
     """The environments of one function.
 
     with Environments(function) as environments:
-        outcome = environments.invoke(b'{"query": "…"}')
+        invocation = environments.invoke(b'{"query": "…"}')
+        print(invocation.payload, invocation.error)
     """
 
-    def __init__(self, function: Function) -> None:
-        raise NotImplementedError
+    def __init__(self, function: Function, *, log: Log = _to_stderr) -> None:
+        self.function = function
+        self._log = log
+        self._idle: list[Environment] = []
+        self._busy: dict[Invocation, Environment | None] = {}
+        self._news = threading.Condition()
+        self._closed = False
+        self._starter = ThreadPoolExecutor(1, "starter")
 
-    def invoke(self, payload: bytes) -> Outcome:
+    def invoke(self, payload: bytes) -> Invocation:
         """Run the function once; returns when the response, or its first byte, is there.
 
         Raises:
             Throttled: no environment is free and none may be added.
         """
-        raise NotImplementedError
+        invocation = Invocation(payload)
+        environment = self._admit(invocation)
+        threading.Thread(target=self._serve, args=(invocation, environment), daemon=True).start()
+        invocation.wait()
+        return invocation
 
     def deploy(self, function: Function) -> None:
         """Run this from the next request on; environments of the old one end with their request."""
-        raise NotImplementedError
+        with self._news:
+            self.function = function
+            idle, self._idle = self._idle, []
+        for environment in idle:
+            environment.end()
 
     def __enter__(self) -> Self:
         return self
@@ -62,4 +70,80 @@ class Environments:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        with self._news:
+            self._closed = True
+            doomed = [*self._idle, *filter(None, self._busy.values())]
+            self._idle = []
+        for environment in doomed:
+            environment.end()
+        with self._news:
+            self._news.wait_for(lambda: not self._busy, 5)
+        self._starter.shutdown()
+
+    def _admit(self, invocation: Invocation) -> Environment | None:
+        """Count the invocation in, with a frozen environment if there is one."""
+        reserved = self.function.reserved_concurrency
+        limit = LIMIT if reserved is None else reserved
+        with self._news:
+            if not self._idle and any(running.ended for running in self._busy):
+                self._news.wait_for(lambda: self._idle or self._closed, _GRACE_S)
+            if self._closed or len(self._busy) >= limit:
+                raise Throttled
+            environment = self._idle.pop() if self._idle else None
+            self._busy[invocation] = environment
+            return environment
+
+    def _serve(self, invocation: Invocation, environment: Environment | None) -> None:
+        alive = False
+        try:
+            if environment:
+                alive = environment.serve(invocation)
+            if not alive and not invocation.ended and (environment := self._new(invocation)):
+                alive = environment.serve(invocation)
+        finally:
+            invocation.finish(failure("Sandbox.Failure", "The environment failed", invocation.request_id))
+            self._release(invocation, environment if alive else None)
+
+    def _new(self, invocation: Invocation) -> Environment | None:
+        """Start an environment; if its init fails, once more within the function's own timeout.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+        """
+        error: FunctionError | None = None
+        for phase, limit_s in (("init", INIT_LIMIT_S), ("invoke", self.function.timeout_s)):
+            environment = Environment(self.function, self._log, self._start)
+            with self._news:
+                self._busy[invocation] = environment
+                closed = self._closed
+            if closed:
+                environment.end()
+                return None
+            if not (error := environment.init(limit_s, phase)):
+                return environment
+        invocation.finish(error)
+        return None
+
+    def _release(self, invocation: Invocation, environment: Environment | None) -> None:
+        with self._news:
+            del self._busy[invocation]
+            kept = environment is not None and environment.function is self.function and not self._closed
+            if environment and kept:
+                self._idle.append(environment)
+            self._news.notify_all()
+        if environment and not kept:
+            environment.end()
+
+    def _start(self, launch: sandbox.Launch) -> "subprocess.Popen[bytes]":
+        return self._starter.submit(_popen, launch).result()
+
+
+def _popen(launch: sandbox.Launch) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        launch.argv,
+        cwd=launch.cwd,
+        env=launch.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        process_group=0,
+    )

@@ -1,9 +1,28 @@
 """A Function URL on loopback: HTTP in, payload format 2.0 to the function, HTTP out."""
 
+import datetime as dt
+import email.utils
+import itertools
+import json
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from tools.local.environments import Environments
+from tools.local import cors, payload, sigv4
+from tools.local.environments import Environments, Throttled
+from tools.local.function import Function
+from tools.local.invocation import Invocation
+from tools.local.payload import INTEGRATION, Malformed, Response
+from tools.local.serving import Exchange, Server, TooLarge
+
+MAX_BODY = 6 * 1024 * 1024
+"""Bytes, of a request and of a buffered response."""
+
+PATIENCE_S = 20.0
+"""How long a client may stop in the middle of its request."""
+
+CREDENTIALS = sigv4.Credentials("000000000000", "local")
+"""The only caller that a locked URL knows; its access key is the account, as MiniStack takes it."""
 
 
 class FunctionUrl:
@@ -13,15 +32,104 @@ class FunctionUrl:
         httpx.post(front.url, json={"query": "…"})
     """
 
-    url: str
+    def __init__(
+        self,
+        environments: Environments,
+        *,
+        port: int = 0,
+        credentials: sigv4.Credentials = CREDENTIALS,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """Bind the port.
 
-    def __init__(self, environments: Environments, *, port: int = 0) -> None:
-        raise NotImplementedError
+        Raises:
+            OSError: it is taken.
+        """
+        self._environments = environments
+        self._credentials = credentials
+        self._server = Server(self._respond, port=port, timeout_s=patience_s)
+        self.url = f"{self._server.url}/"
 
     def __enter__(self) -> Self:
+        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        self._server.stop()
+
+    def _respond(self, exchange: Exchange) -> None:
+        function = self._environments.function
+        origin = exchange.headers.get("origin", "")
+        headers = {name.lower(): value for name, value in exchange.headers.items()}
+        if function.cors and cors.is_preflight(exchange.command, headers):
+            return exchange.answer(200, headers=cors.preflight(function.cors, origin))
+        allowed = cors.response(function.cors, origin) if function.cors else {}
+        try:
+            invocation = self._invoke(exchange, function, headers)
+        except TooLarge:
+            message = f"Request must be smaller than {MAX_BODY} bytes for the InvokeFunction operation"
+            return _refuse(exchange, 413, "RequestTooLargeException", message)
+        except sigv4.Refused as refused:
+            return _refuse(exchange, 403, refused.kind, str(refused))
+        except Throttled:
+            return _refuse(exchange, 429, "TooManyRequestsException", "Rate Exceeded.")
+        return _relay(exchange, invocation, allowed, streaming=function.streaming)
+
+    def _invoke(self, exchange: Exchange, function: Function, headers: dict[str, str]) -> Invocation:
+        body = exchange.body(MAX_BODY)
+        caller = ""
+        if function.auth == "iam":
+            request = sigv4.Request(exchange.command, exchange.route, exchange.query, headers, body)
+            caller = sigv4.verify(request, self._credentials, function.region, dt.datetime.now(dt.UTC))
+        return self._environments.invoke(payload.event(exchange, body, function, self.url, caller))
+
+
+def _relay(exchange: Exchange, invocation: Invocation, allowed: dict[str, str], *, streaming: bool) -> None:
+    """Pass the function's answer on: as it comes where the URL streams, whole where it does not."""
+    try:
+        if streaming:
+            return _stream(exchange, invocation, allowed)
+        if invocation.error or len(invocation.payload) > MAX_BODY + 100:
+            raise Malformed("no answer")
+        if invocation.content_type == INTEGRATION:
+            head = payload.prelude(iter([invocation.payload]))
+        else:
+            head = payload.response(invocation.payload)
+        return exchange.answer(head.status, head.body, head.content_type, _headers(head, invocation, allowed))
+    except Malformed:
+        return exchange.answer(502, b"Internal Server Error", headers=_request_id(invocation))
+
+
+def _stream(exchange: Exchange, invocation: Invocation, allowed: dict[str, str]) -> None:
+    chunks: Iterator[bytes] = invocation.chunks()
+    if invocation.content_type == INTEGRATION:
+        head = payload.prelude(chunks)
+    elif (first := next(chunks, None)) is not None:
+        head = Response(headers=(("content-type", "application/octet-stream"),), body=first)
+    else:
+        raise Malformed("no answer")
+    exchange.begin(head.status, head.content_type, _headers(head, invocation, allowed))
+    try:
+        for piece in itertools.chain([head.body], chunks):
+            exchange.piece(piece)
+    finally:
+        for _ in chunks:  # the client may have gone: the function goes on all the same
+            continue
+    if invocation.error:
+        return exchange.abort()
+    return exchange.end()
+
+
+def _headers(head: Response, invocation: Invocation, allowed: dict[str, str]) -> list[tuple[str, str]]:
+    own = [(name, value) for name, value in head.headers if name != "content-type" and name not in allowed]
+    return [*own, *allowed.items(), *_request_id(invocation)]
+
+
+def _request_id(invocation: Invocation) -> list[tuple[str, str]]:
+    return [("date", email.utils.formatdate(usegmt=True)), ("x-amzn-requestid", invocation.request_id)]
+
+
+def _refuse(exchange: Exchange, status: int, kind: str, message: str) -> None:
+    exchange.answer(status, json.dumps({"Message": message}).encode(), headers={"x-amzn-ErrorType": kind})

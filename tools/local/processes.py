@@ -1,6 +1,7 @@
 """A process and all that came of it, on Linux: stopped, woken, measured, ended together."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -43,6 +44,19 @@ def end(pid: int) -> None:
 def resident_mb(pid: int) -> float:
     """The memory that they hold, in MB."""
     return sum(map(_resident, family(pid))) * PAGE / 1024 / 1024
+
+
+def peak_mb(pid: int) -> float:
+    """The most memory that each of them ever held, summed up, in MB."""
+    return sum(map(_high_water_kb, family(pid))) / 1024
+
+
+def _high_water_kb(pid: int) -> int:
+    try:
+        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
 
 
 def _resident(pid: int) -> int:

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import interpreter, wheels
+from tools import cache, interpreter, wheels
 
 LOCK = Path(__file__).with_name("runtime.txt")
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
@@ -27,8 +27,10 @@ def directory(lock: Path = LOCK) -> Path:
         Failure: a wheel or the interpreter cannot be had.
     """
     python = interpreter.target()
-    digest = hashlib.sha256(lock.read_bytes() + BOOTSTRAP.read_bytes() + str(python).encode()).hexdigest()[:16]
-    return kept(wheels.CACHE / "runtime" / digest, functools.partial(_fill, lock=lock, python=python))
+    digest = hashlib.sha256(lock.read_bytes() + BOOTSTRAP.read_bytes() + str(python).encode()).hexdigest()[
+        :16
+    ]
+    return kept(cache.CACHE / "runtime" / digest, functools.partial(_fill, lock=lock, python=python))
 
 
 def _fill(target: Path, lock: Path, python: Path) -> None:
@@ -36,8 +38,8 @@ def _fill(target: Path, lock: Path, python: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(target)
     shutil.copy(BOOTSTRAP, target)
-    compiled = [python, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", target]
-    subprocess.run(compiled, check=True, stdin=subprocess.DEVNULL)
+    compileall = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(target)]
+    subprocess.run([str(python), "-I", *compileall], check=True, stdin=subprocess.DEVNULL)
 
 
 def kept(target: Path, fill: Callable[[Path], None]) -> Path:

@@ -28,7 +28,7 @@ _RUNTIME = "runtime"
 
 
 class RuntimeApi:
-    """The server that the runtime and its extensions ask for work: `idle` when all of them wait for the next."""
+    """The server that the runtime and its extensions ask for work."""
 
     def __init__(self, function: Function) -> None:
         self.init_error: FunctionError | None = None
@@ -81,7 +81,7 @@ class RuntimeApi:
         with self._news:
             return self._news.wait_for(done, timeout_s)
 
-    def _respond(self, exchange: Exchange) -> None:
+    def _respond(self, exchange: Exchange) -> None:  # noqa: PLR0911 - a table of routes
         route = (exchange.command, exchange.route)
         if route == ("GET", "/2018-06-01/runtime/invocation/next"):
             return self._next_invocation(exchange)
@@ -95,7 +95,6 @@ class RuntimeApi:
             return self._register(exchange)
         if route == ("GET", "/2020-01-01/extension/event/next"):
             return self._next_event(exchange)
-        exchange.body()
         return _refuse(exchange, 404, "NotFound", f"no {exchange.command} {exchange.route}")
 
     def _next(self, party: str, exchange: Exchange) -> Invocation | None:
@@ -195,7 +194,7 @@ class RuntimeApi:
         try:
             body = exchange.body(MAX_RESPONSE)
         except TooLarge:
-            size = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE + 0} bytes)."
+            size = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
             invocation.finish(failure("Function.ResponseSizeTooLarge", size))
             for _ in exchange.pieces():
                 continue
@@ -248,7 +247,7 @@ def _function_error(body: bytes) -> FunctionError:
 def _gone(exchange: Exchange) -> bool:
     """Whether the process at the other end has closed the connection on which it waits."""
     try:
-        return exchange.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        return not exchange.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
         return False
     except OSError:

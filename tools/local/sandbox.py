@@ -1,7 +1,7 @@
 """Where the function's process lives: in bubblewrap with Lambda's directories, or as a plain process.
 
-Inside bubblewrap /var/task, /opt, /var/runtime and the interpreter are read-only, /tmp is empty and writable and
-goes with the process, nothing of the user's home is there, and the variables are those that Lambda sets.
+Inside bubblewrap /var/task, /opt, /var/runtime and the interpreter are read-only, /tmp is empty and writable
+and goes with the process, nothing of the user's home is there, and the variables are those that Lambda sets.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 """
 
@@ -22,10 +22,22 @@ TMP_BYTES = 512 * 1024 * 1024
 """The size of /tmp: Lambda's default ephemeral storage."""
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix")
-_ETC = (
-    "alternatives ca-certificates gai.conf host.conf hosts ld.so.cache ld.so.conf ld.so.conf.d localtime "
-    "mime.types nsswitch.conf pki resolv.conf ssl"
-).split()
+_ETC = [
+    "alternatives",
+    "ca-certificates",
+    "gai.conf",
+    "host.conf",
+    "hosts",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "mime.types",
+    "nsswitch.conf",
+    "pki",
+    "resolv.conf",
+    "ssl",
+]
 _WHERE = "import json, site, sys; print(json.dumps([sys.base_prefix, site.getsitepackages()]))"
 
 
@@ -101,8 +113,17 @@ def _interpreter() -> tuple[Path, Path, tuple[str, ...]]:
 
 
 def _box() -> list[str]:
-    """bubblewrap's arguments for an empty machine with this one's system libraries and network."""
-    argv = "--die-with-parent --unshare-user --uid 993 --gid 990 --unshare-pid --unshare-ipc".split()
+    """What tells bubblewrap to make an empty machine with this one's system libraries and network."""
+    argv = [
+        "--die-with-parent",
+        "--unshare-user",
+        "--uid",
+        "993",
+        "--gid",
+        "990",
+        "--unshare-pid",
+        "--unshare-ipc",
+    ]
     argv += ["--ro-bind", "/usr", "/usr"]
     for path in map(Path, _SYSTEM):
         if path.is_symlink():
@@ -124,7 +145,16 @@ def _boxed(function: Function, api: str) -> Launch:
         mounts["/opt"] = function.opt
     for target, source in mounts.items():
         argv += ["--ro-bind", str(source), target]
-    argv += ["--remount-ro", "/", "--chdir", "/var/task", "--", str(python), "/var/runtime/bootstrap.py", "/opt"]
+    argv += [
+        "--remount-ro",
+        "/",
+        "--chdir",
+        "/var/task",
+        "--",
+        str(python),
+        "/var/runtime/bootstrap.py",
+        "/opt",
+    ]
     environ = variables(function, api, "/var/task", "/var/runtime")
     return Launch(argv, environ, Path("/"))
 

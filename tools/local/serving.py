@@ -91,12 +91,18 @@ class Exchange(BaseHTTPRequestHandler):
         self._unread = False
 
     def _chunks(self) -> Iterator[bytes]:
-        while size := int(self._line().split(b";")[0], 16):
+        while size := self._size():
             yield self._exactly(size)
             self._exactly(2)
         while line := self._line().strip():
             name, _, value = line.decode("latin-1").partition(":")
             self.trailers[name.strip().lower()] = value.strip()
+
+    def _size(self) -> int:
+        try:
+            return int(self._line().split(b";")[0], 16)
+        except ValueError:
+            raise Truncated from None
 
     def _line(self) -> bytes:
         line = self.rfile.readline(65537)
