@@ -63,8 +63,8 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return parse
 
 
-def _setting(*names: str, parse: Callable[[str], Any], default: Any) -> Any:
-    return field(default=default, metadata={"names": names, "parse": parse})
+def _setting(*names: str, parse: Callable[[str], Any], default: Any, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"names": names, "parse": parse})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class Settings:
     )
 
     langfuse_public_key: str = _setting("LANGFUSE_PUBLIC_KEY", parse=_text, default="")
-    langfuse_secret_key: str = _setting("LANGFUSE_SECRET_KEY", parse=_text, default="")
+    langfuse_secret_key: str = _setting("LANGFUSE_SECRET_KEY", parse=_text, default="", secret=True)
     langfuse_secret_arn: str = _setting("LANGFUSE_SECRET_ARN", parse=_text, default="")
     langfuse_host: str = _setting(
         "LANGFUSE_HOST", "LANGFUSE_BASE_URL", parse=_url, default="https://cloud.langfuse.com"
@@ -93,7 +93,7 @@ class Settings:
     trace_sample_rate: float = _setting("LANGFUSE_SAMPLE_RATE", parse=_rate, default=1.0)
 
     otlp_endpoint: str = _setting("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", parse=_url, default="")
-    otlp_headers: str = _setting("OTEL_EXPORTER_OTLP_TRACES_HEADERS", parse=_text, default="")
+    otlp_headers: str = _setting("OTEL_EXPORTER_OTLP_TRACES_HEADERS", parse=_text, default="", secret=True)
     otlp_headers_secret_arn: str = _setting("OTEL_HEADERS_SECRET_ARN", parse=_text, default="")
 
     trace_export: str = _setting("TRACE_EXPORT", parse=_choice("after", "before"), default="after")

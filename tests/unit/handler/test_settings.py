@@ -1,0 +1,73 @@
+"""Settings are read once, whole, or not at all."""
+
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+from traced_agent.settings import Settings, SettingsError
+
+VALUES = {int: "7", bool: "true", float: "0.5", str: "https://example.com/x"}
+CHOICES = {"LOG_LEVEL": "DEBUG", "TRACE_EXPORT": "before", "TRACE_CONTENT": "metadata", "TRACE_SPOOL": "log"}
+
+WRONG = {
+    "MAX_TOKENS": ["0", "-1", "many", "1.5", "²"],
+    "MAX_TURNS": ["0"],
+    "LOG_LEVEL": ["LOUD"],
+    "LANGFUSE_HOST": ["langfuse.com", "ftp://langfuse.com", "https://"],
+    "LANGFUSE_BASE_URL": ["x"],
+    "LANGFUSE_SAMPLE_RATE": ["2", "-0.1", "nan", "half"],
+    "LANGFUSE_TRACING_ENABLED": ["maybe"],
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ["collector:4318"],
+    "TRACE_EXPORT": ["during"],
+    "TRACE_EXPORT_TIMEOUT_S": ["0", "61", "nan"],
+    "TRACE_CONTENT": ["none"],
+    "TRACE_SPOOL": ["s3"],
+    "STREAMING": ["2"],
+}
+
+
+def name(setting):
+    return setting.metadata["names"][0]
+
+
+@pytest.mark.parametrize("setting", fields(Settings), ids=name)
+def test_what_is_spelled_is_read_back(setting):
+    settings = Settings.from_env({name(setting): CHOICES.get(name(setting), VALUES[setting.type])})
+    assert Settings.from_env(settings.to_env()) == settings
+
+
+def test_what_is_not_set_or_empty_takes_its_default():
+    assert Settings.from_env({}) == Settings.from_env({"MAX_TOKENS": "", "LANGFUSE_HOST": "  "}) == Settings()
+    assert Settings().to_env() == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [(name, value) for name, values in WRONG.items() for value in values]
+)
+def test_a_wrong_value_is_refused_in_one_line_that_names_the_variable(variable, value):
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env({variable: value})
+    assert str(refused.value).startswith(f"{variable} must be ")
+    assert "\n" not in str(refused.value)
+
+
+def test_langfuses_own_name_for_its_host_is_read_too():
+    assert (
+        Settings.from_env({"LANGFUSE_BASE_URL": "https://eu.example.com/"}).langfuse_host
+        == "https://eu.example.com"
+    )
+
+
+def test_secrets_do_not_show_when_settings_are_printed():
+    settings = Settings.from_env(
+        {"LANGFUSE_SECRET_KEY": "sk-1", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "auth=sk-1"}
+    )
+    assert "sk-1" not in repr(settings)
+
+
+def test_reading_settings_imports_nothing_heavy():
+    code = "import sys, traced_agent.settings; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"boto3", "botocore", "strands", "pydantic", "opentelemetry", "asyncio"} & set(modules.split())
