@@ -18,6 +18,9 @@ LIMIT = 100
 _GRACE_S = 0.1
 """How long a request waits for an environment that has answered and is about to be free."""
 
+_PARTING_S = 1.0
+"""How long, at the end, what runs after an answer may still take."""
+
 
 class Throttled(Exception):  # noqa: N818 - AWS's word
     """Every environment that the function may have is busy."""
@@ -72,6 +75,7 @@ class Environments:
     ) -> None:
         with self._news:
             self._closed = True
+            self._news.wait_for(lambda: not any(running.ended for running in self._busy), _PARTING_S)
             doomed = [*self._idle, *filter(None, self._busy.values())]
             self._idle = []
         for environment in doomed:

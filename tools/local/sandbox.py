@@ -22,22 +22,10 @@ TMP_BYTES = 512 * 1024 * 1024
 """The size of /tmp: Lambda's default ephemeral storage."""
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix")
-_ETC = [
-    "alternatives",
-    "ca-certificates",
-    "gai.conf",
-    "host.conf",
-    "hosts",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "localtime",
-    "mime.types",
-    "nsswitch.conf",
-    "pki",
-    "resolv.conf",
-    "ssl",
-]
+_ETC = (
+    *("alternatives", "ca-certificates", "host.conf", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
+    *("localtime", "mime.types", "nsswitch.conf", "pki", "resolv.conf", "ssl"),
+)
 _WHERE = "import json, site, sys; print(json.dumps([sys.base_prefix, site.getsitepackages()]))"
 
 
@@ -114,17 +102,8 @@ def _interpreter() -> tuple[Path, Path, tuple[str, ...]]:
 
 def _box() -> list[str]:
     """What tells bubblewrap to make an empty machine with this one's system libraries and network."""
-    argv = [
-        "--die-with-parent",
-        "--unshare-user",
-        "--uid",
-        "993",
-        "--gid",
-        "990",
-        "--unshare-pid",
-        "--unshare-ipc",
-    ]
-    argv += ["--ro-bind", "/usr", "/usr"]
+    argv = ["--die-with-parent", "--unshare-user", "--uid", "993", "--gid", "990"]
+    argv += ["--unshare-pid", "--unshare-ipc", "--ro-bind", "/usr", "/usr"]
     for path in map(Path, _SYSTEM):
         if path.is_symlink():
             argv += ["--symlink", str(path.readlink()), str(path)]
