@@ -4,7 +4,6 @@ import datetime as dt
 import email.utils
 import itertools
 import json
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -13,10 +12,11 @@ from tools.local.environments import Environments, Throttled
 from tools.local.function import Function
 from tools.local.invocation import Invocation
 from tools.local.payload import INTEGRATION, Malformed, Response
+from tools.local.runtime_api import MAX_RESPONSE
 from tools.local.serving import Exchange, Server, TooLarge
 
 MAX_BODY = 6 * 1024 * 1024
-"""Bytes, of a request and of a buffered response."""
+"""Bytes of a request."""
 
 PATIENCE_S = 20.0
 """How long a client may stop in the middle of its request."""
@@ -91,19 +91,22 @@ def _relay(exchange: Exchange, invocation: Invocation, allowed: dict[str, str], 
     try:
         if streaming:
             return _stream(exchange, invocation, allowed)
-        if invocation.error or len(invocation.payload) > MAX_BODY + 100:
-            raise Malformed("no answer")
-        if invocation.content_type == INTEGRATION:
-            head = payload.prelude(iter([invocation.payload]))
-        else:
-            head = payload.response(invocation.payload)
+        head = _whole(invocation)
         return exchange.answer(head.status, head.body, head.content_type, _headers(head, invocation, allowed))
     except Malformed:
         return exchange.answer(502, b"Internal Server Error", headers=_request_id(invocation))
 
 
+def _whole(invocation: Invocation) -> Response:
+    if invocation.error or len(invocation.payload) > MAX_RESPONSE:
+        raise Malformed("no answer")
+    if invocation.content_type == INTEGRATION:
+        return payload.prelude(iter([invocation.payload]))
+    return payload.response(invocation.payload)
+
+
 def _stream(exchange: Exchange, invocation: Invocation, allowed: dict[str, str]) -> None:
-    chunks: Iterator[bytes] = invocation.chunks()
+    chunks = invocation.chunks()
     if invocation.content_type == INTEGRATION:
         head = payload.prelude(chunks)
     elif (first := next(chunks, None)) is not None:

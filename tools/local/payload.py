@@ -79,9 +79,7 @@ def event(exchange: Exchange, body: bytes, function: Function, url: str, caller:
     if caller:
         found["requestContext"]["authorizer"] = {"iam": _iam(function, caller)}
     if cookies := exchange.headers.get_all("cookie"):
-        found["cookies"] = [
-            cookie.strip() for line in cookies for cookie in line.split(";") if cookie.strip()
-        ]
+        found["cookies"] = [cookie.strip() for cookie in ";".join(cookies).split(";") if cookie.strip()]
     if exchange.query:
         found["queryStringParameters"] = _joined(parse_qsl(exchange.query, keep_blank_values=True))
     if body:
@@ -90,9 +88,8 @@ def event(exchange: Exchange, body: bytes, function: Function, url: str, caller:
 
 
 def _headers(exchange: Exchange) -> dict[str, str]:
-    given = _joined(
-        (name.lower(), value) for name, value in exchange.headers.items() if name.lower() != "cookie"
-    )
+    given = _joined((name.lower(), value) for name, value in exchange.headers.items())
+    given.pop("cookie", None)
     forwarded = {
         "x-forwarded-for": exchange.client_address[0],
         "x-forwarded-port": exchange.headers.get("host", ":80").rpartition(":")[2],

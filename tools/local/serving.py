@@ -43,11 +43,17 @@ class Exchange(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.route, self.query = url.path, url.query
         try:
+            if not self.headers.get("content-length", "0").isdecimal():
+                return self._unreadable()
             self.server.respond(self)
         except (ConnectionError, TimeoutError):
             self.close_connection = True
         if self._unread and self._has_body:
             self.close_connection = True
+
+    def _unreadable(self) -> None:
+        self.close_connection = True
+        self.answer(400, b'{"message": "Bad Request"}')
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _handle  # noqa: N815
 
