@@ -8,18 +8,34 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from strands import Agent
+from strands.session import SessionManager
 
-from traced_agent import __version__, after_response, aws, envelope, function_url, logs, query, tracing
+from traced_agent import (
+    __version__,
+    after_response,
+    aws,
+    envelope,
+    function_url,
+    logs,
+    openapi,
+    page,
+    query,
+    tracing,
+)
+from traced_agent.accept import HTML, wants
 from traced_agent.agent import build_agent, build_model
 from traced_agent.errors import Problem, explain
 from traced_agent.function_url import Request, Response
 from traced_agent.query import Asked
+from traced_agent.reply import Replies
 from traced_agent.routes import Routes, dispatch
 from traced_agent.run import Answer, Run, answer
+from traced_agent.sessions import Sessions
 from traced_agent.settings import Settings
 
 LOG = logging.getLogger("traced_agent")
@@ -33,6 +49,8 @@ class Handler:
     new_agent: Callable[..., Agent]
     tracing: tracing.Tracing
     after_response: after_response.AfterResponse
+    replies: Replies = field(default_factory=Replies)
+    sessions: Sessions | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -47,28 +65,32 @@ class Handler:
         traces = tracing.start(settings, session)
         after = after_response.start(traces.export, settings, environ)
         new_agent = functools.partial(build_agent, build_model(settings, session()))
-        return cls(settings, new_agent, traces, after)
+        replies = Replies(environ, streaming=settings.streaming)
+        return cls(settings, new_agent, traces, after, replies, Sessions.start(settings, session, environ))
 
     @property
     def routes(self) -> Routes:
         """Every path, and what answers each of its methods."""
         return {
-            "/": {"POST": self.ask},
+            "/": {**({"GET": self.home} if self.settings.page else {}), "POST": self.ask},
             "/invocations": {"POST": self.ask},
             "/health": {"GET": self.health},
             "/ping": {"GET": self.health},
+            "/openapi.json": {"GET": self.openapi},
         }
 
-    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
+    def __call__(self, event: Any, context: Any) -> Any:
         """Take an event to its response, whatever happens on the way."""
         run = Run(context.get_remaining_time_in_millis() / 1000)
-        with logs.about(run):
+        patience_s = run.remaining_s - self._reserve_s(run) / 2
+        with logs.about(run), self.replies.to(context.aws_request_id, patience_s) as run.reply:
             try:
                 response = dispatch(self.routes, function_url.parse(event), run)
             except Exception as error:  # noqa: BLE001 - each of them ends in the contract's envelope
                 response = self._refuse(run, error)
+            returned = run.reply.finish(response)
             self.after_response.finish(context.aws_request_id, run.remaining_s)
-        return function_url.to_event(response)
+        return returned
 
     def ask(self, request: Request, run: Run) -> Response:
         """Have the agent answer what the request asks, and trace it."""
@@ -85,7 +107,7 @@ class Handler:
         ) as observation:
             run.links = observation.links
             try:
-                answered = self._run_agent(asked, run)
+                answered = self._run_agent(asked, run, request.headers.get("accept", ""))
             except Exception as error:
                 problem = self._explain(error)
                 observation.fail(problem.code, problem.message)
@@ -107,15 +129,34 @@ class Handler:
             },
         )
 
-    def _run_agent(self, asked: Asked, run: Run) -> Answer:
-        # What is left after the answer goes to the traces.
-        reserve_s = min(run.remaining_s / 2, self.settings.trace_export_timeout_s + 1)
-        return answer(
-            self.new_agent(),
-            asked.text,
-            limits={"turns": self.settings.max_turns, "output_tokens": self.settings.max_tokens},
-            seconds=run.remaining_s - reserve_s,
-        )
+    def home(self, request: Request, _run: Run) -> Response:
+        """Give a browser the page, and everybody else a description."""
+        if wants(request.headers.get("accept", ""), HTML):
+            return page.response(self.settings)
+        return Response.json(200, openapi.description(self.settings), {"vary": "accept"})
+
+    def openapi(self, _request: Request, _run: Run) -> Response:
+        """Say, for programs, what can be asked."""
+        return Response.json(200, openapi.document())
+
+    def _run_agent(self, asked: Asked, run: Run, accept: str) -> Answer:
+        with self._turn(asked, run) as session_manager:
+            hear = run.reply.begin(accept, {"run_id": run.id, "trace_id": run.links["trace_id"]})
+            return answer(
+                self.new_agent(callback_handler=hear, session_manager=session_manager),
+                asked.text,
+                limits={"turns": self.settings.max_turns, "output_tokens": self.settings.max_tokens},
+                seconds=run.remaining_s - self._reserve_s(run),
+            )
+
+    def _turn(self, asked: Asked, run: Run) -> AbstractContextManager[SessionManager | None]:
+        if self.sessions and asked.session_id:
+            return self.sessions.turn(asked.session_id, asked.user_id, seconds=run.remaining_s)
+        return nullcontext()
+
+    def _reserve_s(self, run: Run) -> float:
+        """What is left after the answer: for its way out and for the traces."""
+        return min(run.remaining_s / 2, self.settings.trace_export_timeout_s + 1)
 
     def _refuse(self, run: Run, error: Exception) -> Response:
         problem = self._explain(error)

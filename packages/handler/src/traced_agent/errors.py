@@ -25,6 +25,8 @@ STATUS = {
     "invalid_request": 400,
     "not_found": 404,
     "method_not_allowed": 405,
+    "session_busy": 409,
+    "session_full": 409,
     "too_large": 413,
     "unsupported_media_type": 415,
     "model_throttled": 429,

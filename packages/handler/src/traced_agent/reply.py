@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from traced_agent import events, function_url
@@ -22,7 +22,12 @@ class Reply:
     """
 
     def __init__(
-        self, runtime: StreamingRuntime | None, request_id: str, deadline: float, *, streaming: bool
+        self,
+        runtime: StreamingRuntime | None = None,
+        request_id: str = "",
+        deadline: float = 0.0,
+        *,
+        streaming: bool = False,
     ) -> None:
         self._runtime = runtime
         self._request_id = request_id
@@ -38,7 +43,7 @@ class Reply:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._stream and self._events:
+        if error and self._stream and self._events:
             self._events.close()
             self._stream.end(error)
 
@@ -63,8 +68,9 @@ class Reply:
 
     def finish(self, response: Response) -> Any:
         """Send the answer, or what is left to say of it; gives what the handler must return."""
-        if self._events:
+        if self._stream and self._events:
             self._events.close("result" if response.status == 200 else "error", response.body)
+            self._stream.end()
             return None
         event = function_url.to_event(response)
         if self._asked:
@@ -82,7 +88,7 @@ class Replies:
     JSON that a buffered one takes. Where the runtime client cannot be taken over, it is given the same bytes.
     """
 
-    def __init__(self, environ: Mapping[str, str], *, streaming: bool) -> None:
+    def __init__(self, environ: Mapping[str, str] = MappingProxyType({}), *, streaming: bool = False) -> None:
         self._streaming = streaming
         self._runtime = StreamingRuntime.find(environ) if streaming else None
 

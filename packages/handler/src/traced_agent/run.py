@@ -14,6 +14,7 @@ from strands.types.exceptions import MaxTokensReachedException
 
 from traced_agent.deadline import DeadlineExceeded, within
 from traced_agent.errors import Problem
+from traced_agent.reply import Reply
 
 UNTRACED: Mapping[str, str | None] = dict.fromkeys(("langfuse_url", "trace_filter", "trace_id", "trace_url"))
 
@@ -28,6 +29,7 @@ class Run:
     timestamp: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).isoformat())
     started: float = field(default_factory=time.monotonic)
     links: Mapping[str, str | None] = field(default_factory=lambda: UNTRACED)
+    reply: Reply = field(default_factory=Reply)
 
     @property
     def elapsed_s(self) -> float:

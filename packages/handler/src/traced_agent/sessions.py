@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from strands.session import S3SessionManager
 
 from traced_agent.errors import Problem
+from traced_agent.settings import Settings
 
 MOST_MESSAGES = 400
 """In one session; the model is shown the latest of them (Strands' sliding window, 40)."""
@@ -42,12 +43,17 @@ class Sessions:
         self._clock = clock
 
     @classmethod
-    def start(cls, session: boto3.Session, bucket: str, region: str) -> Self:
-        """Reach the bucket through a client of its own, which does not wait long."""
+    def start(
+        cls, settings: Settings, session: Callable[[], boto3.Session], environ: Mapping[str, str]
+    ) -> Self | None:
+        """Those in the settings' bucket, by a client that does not wait long; None without one."""
+        if not settings.session_bucket:
+            return None
         patience = Config(
             connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}
         )
-        return cls(session.client("s3", region_name=region, config=patience), bucket)
+        client = session().client("s3", region_name=environ.get("AWS_REGION"), config=patience)
+        return cls(client, settings.session_bucket)
 
     @contextmanager
     def turn(self, session_id: str, user_id: str | None, *, seconds: float) -> Iterator[S3SessionManager]:
@@ -69,8 +75,8 @@ class Sessions:
         try:
             draft = Draft(self._client)
             with _reaching():
-                self._check_size(name)
-            yield S3SessionManager(name, self._bucket, boto_session=draft)
+                manager = self._restore(name, draft)
+            yield manager
             with _reaching():
                 draft.keep()
         finally:
@@ -116,11 +122,21 @@ class Sessions:
     def _lease(self, name: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": f"session_{name}/lease"}
 
-    def _check_size(self, name: str) -> None:
+    def _restore(self, name: str, draft: "Draft") -> S3SessionManager:
         found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"session_{name}/agents/")
-        sizes = [item["Size"] for item in found.get("Contents", ())]
-        if len(sizes) > MOST_MESSAGES or sum(sizes) > MOST_BYTES:
+        objects = found.get("Contents", ())
+        if len(objects) > MOST_MESSAGES or sum(item["Size"] for item in objects) > MOST_BYTES:
             raise Problem("session_full", "This session has grown too long: use another session_id")
+        manager = S3SessionManager(name, self._bucket, boto_session=draft)
+        if draft.empty:
+            # Written anew with every turn, the session's head expires with its last message, not its first.
+            head = json.dumps(manager.session.to_dict()).encode()
+            draft.put_object(Bucket=self._bucket, Key=f"session_{name}/session.json", Body=head)
+        elif objects:
+            # The head is new: these messages outlived another conversation, which has expired.
+            left = [{"Key": item["Key"]} for item in objects]
+            self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": left})
+        return manager
 
 
 class Draft:
@@ -133,6 +149,11 @@ class Draft:
         self._client = client
         self._held: dict[str, dict[str, Any]] = {}
         self.get_paginator = client.get_paginator
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is held."""
+        return not self._held
 
     def client(self, **_wanted: Any) -> Self:
         """What Strands asks a boto3 session for."""

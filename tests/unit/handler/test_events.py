@@ -1,0 +1,120 @@
+import json
+import threading
+import time
+
+import pytest
+
+from traced_agent.events import HEARTBEAT, Events, encode
+
+
+class Written:
+    def __init__(self):
+        self.parts = []
+
+    def __call__(self, data):
+        self.parts.append(data)
+
+    @property
+    def events(self):
+        lines = (part.decode().split("\n") for part in self.parts if part != HEARTBEAT)
+        return [
+            (line[0].removeprefix("event: "), json.loads(line[1].removeprefix("data: "))) for line in lines
+        ]
+
+
+@pytest.fixture
+def written():
+    return Written()
+
+
+@pytest.fixture
+def events(written):
+    events = Events(written, silence_s=60)
+    yield events
+    events.close()
+
+
+def test_an_event_is_two_lines_and_a_blank_one():
+    assert encode("text", '{"text": "hé"}') == 'event: text\ndata: {"text": "hé"}\n\n'.encode()
+
+
+@pytest.mark.parametrize("text", ["a\nb\r\nc", "data: x\n\nevent: result", "\ud83d", "\u2028\0😀"])
+def test_whatever_the_model_says_stays_inside_its_event(text, events, written):
+    events.hear(data=text)
+    assert written.parts[0].count(b"\n") == 3
+    assert written.events == [("text", {"text": text})]
+
+
+def test_text_and_tools_are_passed_on_and_nothing_else(events, written):
+    events.hear(init_event_loop=True)
+    events.hear(event={"contentBlockDelta": {"delta": {"text": "raw"}}})
+    events.hear(data="Let me see. ", delta={"text": "Let me see. "})
+    events.hear(reasoningText="hm", reasoning=True)
+    use = [{"toolUseId": key, "name": name, "input": {}} for key, name in (("1", "clock"), ("2", "sums"))]
+    events.hear(message={"role": "assistant", "content": [{"text": "…"}, *({"toolUse": one} for one in use)]})
+    results = [
+        {"toolUseId": "1", "status": "success", "content": []},
+        {"toolUseId": "2", "status": "error", "content": []},
+    ]
+    events.hear(message={"role": "user", "content": [{"toolResult": result} for result in results]})
+    events.hear(data="Noon.")
+    assert written.events == [
+        ("text", {"text": "Let me see. "}),
+        ("tool", {"name": "clock", "state": "started"}),
+        ("tool", {"name": "sums", "state": "started"}),
+        ("tool", {"name": "clock", "state": "finished"}),
+        ("tool", {"name": "sums", "state": "failed"}),
+        ("text", {"text": "Noon."}),
+    ]
+
+
+def test_the_closing_event_is_the_answer_itself_and_the_last_word(events, written):
+    events.close("result", '{"success": true}')
+    events.hear(data="an abandoned run talks on")
+    events.close("error", "{}")
+    assert written.parts == [b'event: result\ndata: {"success": true}\n\n']
+
+
+def test_a_silence_is_broken_by_comments_until_the_end(written):
+    events = Events(written, silence_s=0.05)
+    until = time.monotonic() + 10
+    while len(written.parts) < 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    events.close()
+    said = len(written.parts)
+    assert said >= 3
+    assert set(written.parts) == {HEARTBEAT}
+    time.sleep(0.2)
+    assert len(written.parts) == said
+
+
+def test_a_comment_is_no_event():
+    assert HEARTBEAT.startswith(b":")
+    assert HEARTBEAT.endswith(b"\n\n")
+
+
+def test_who_speaks_is_not_interrupted(written):
+    events = Events(written, silence_s=1.0)
+    for _ in range(20):
+        events.hear(data="word")
+        time.sleep(0.01)
+    events.close()
+    assert HEARTBEAT not in written.parts
+
+
+def test_events_from_many_threads_never_run_into_each_other():
+    wire = []
+
+    def slowly(data):
+        for byte in (data[:5], data[5:]):
+            wire.append(byte)
+            time.sleep(0)
+
+    events = Events(slowly, silence_s=60)
+    threads = [threading.Thread(target=lambda: [events.hear(data="ab") for _ in range(50)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    events.close()
+    assert b"".join(wire) == encode("text", '{"text": "ab"}') * 400
