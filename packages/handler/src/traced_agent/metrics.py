@@ -1,10 +1,55 @@
-"""What the function counts, by CloudWatch's embedded metric format: lines of the log, read as metrics.
+"""The function's own metrics, written to its log in CloudWatch's embedded metric format.
 
-The stack imports the names from here; the dimension of each is `FunctionName`.
+CloudWatch makes metrics of such lines by itself: no call, no permission, no dependency. The names stand here
+once; the stack's alarms and dashboard read them. The dimension of each is the function's name.
+
+Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import TextIO
+
 NAMESPACE = "StrandsLangfuseLambda"
+DIMENSION = "FunctionName"
+
 COLD_STARTS = "ColdStarts"
 INPUT_TOKENS = "InputTokens"
 OUTPUT_TOKENS = "OutputTokens"
+TRACES_EXPORTED = "TracesExported"
+"""Runs whose every span was accepted."""
+TRACES_RETRIED = "TracesRetried"
+"""Runs sent again, once for each time."""
+TRACES_SPOOLED = "TracesSpooled"
+"""Runs written to the log instead of being lost."""
 TRACES_LOST = "TracesLost"
+"""Runs of which at least one span will never arrive."""
+
+
+def emit(
+    values: Mapping[str, float],
+    *,
+    environ: Mapping[str, str] = os.environ,
+    out: TextIO | None = None,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Write one line of metrics, each a count, to `out` (standard output); nothing when all are zero."""
+    counted = {name: value for name, value in values.items() if value}
+    if not counted:
+        return
+    about = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [[DIMENSION]],
+        "Metrics": [{"Name": name, "Unit": "Count"} for name in counted],
+    }
+    line = {
+        "_aws": {"Timestamp": int(clock() * 1000), "CloudWatchMetrics": [about]},
+        DIMENSION: environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
+        **counted,
+    }
+    out = out or sys.stdout
+    out.write(json.dumps(line) + "\n")
+    out.flush()

@@ -3,22 +3,43 @@
 `start` once, `observe` each run, `export` when nobody waits any more.
 """
 
+import json
+import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, StatusCode, Tracer, format_trace_id
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from traced_agent import __version__
+from traced_agent.content import without_content
+from traced_agent.delivery import Delivery
+from traced_agent.destinations import Langfuse, Otlp
+from traced_agent.spans import SCOPE, Provider, Recorder, Run, resource
 
 if TYPE_CHECKING:
     import boto3
 
+    from traced_agent.destinations import Destination
     from traced_agent.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_LINKS: Final = ("langfuse_url", "trace_filter", "trace_id", "trace_url")
 
 
 class Observation:
     """The root of one run's trace. Untraced, it takes the same calls and does nothing."""
 
-    def __init__(self, links: Mapping[str, str | None]) -> None:
+    def __init__(self, links: Mapping[str, str | None], root: Span) -> None:
         self.links = links
         """The answer's four trace fields: langfuse_url, trace_filter, trace_id, trace_url."""
+        self.failed = False
+        self._root = root
 
     @property
     def trace_id(self) -> str | None:
@@ -27,19 +48,42 @@ class Observation:
 
     def answer(self, output: Mapping[str, Any]) -> None:
         """Put the run's answer, as JSON can hold it, on the trace."""
+        self._root.set_attribute("langfuse.observation.output", _json(output))
 
     def fail(self, code: str, message: str) -> None:
         """Mark the run as failed; what is still open when it ends is marked with the same reason."""
+        self.failed = True
+        reason = f"{code}: {message}"
+        self._root.set_attributes(
+            {
+                "langfuse.observation.level": "ERROR",
+                "langfuse.observation.status_message": reason,
+                "traced_agent.error": code,
+            }
+        )
+        self._root.set_status(StatusCode.ERROR, reason)
 
 
 class Tracing:
-    """Where spans are made, kept and sent from; one for the life of the process."""
+    """Where runs are traced, and sent from: one for the life of the process. By default it does neither."""
 
-    enabled = False
-    """Whether runs are traced at all."""
+    def __init__(
+        self,
+        settings: "Settings | None" = None,
+        tracer: Tracer | None = None,
+        delivery: Delivery | None = None,
+    ) -> None:
+        self._settings = settings
+        self._tracer = tracer or trace.NoOpTracer()
+        self._delivery = delivery
+
+    @property
+    def enabled(self) -> bool:
+        """Whether runs are traced at all."""
+        return self._delivery is not None
 
     @contextmanager
-    def observe(
+    def observe(  # noqa: PLR0913 - what a trace can bear
         self,
         *,
         name: str,
@@ -59,17 +103,63 @@ class Tracing:
         spans still open (of an abandoned thread, say) enter the trace as they stand. `traceparent`, W3C's
         header, becomes a link.
         """
-        yield Observation(self.links(run_id))
+        if self._delivery is not None:
+            self._delivery.prepare()
+        carried = {
+            "session.id": session_id,
+            "user.id": user_id,
+            "langfuse.trace.name": name,
+            "langfuse.trace.tags": (f"run-{run_id}", "strands-agents", *tags),
+            **{
+                f"langfuse.trace.metadata.{key}": self._spell(value)
+                for key, value in (metadata or {}).items()
+            },
+        }
+        context = Run(_given(carried)).within(Context())
+        root = self._tracer.start_span(name, context, links=_caller(traceparent))
+        root.set_attributes(self._root_attributes(query))
+        observation = Observation(self.links(run_id, root), root)
+        with trace.use_span(root, end_on_exit=True, set_status_on_exception=False):
+            try:
+                yield observation
+            except BaseException as error:
+                if not observation.failed:
+                    observation.fail(type(error).__name__, str(error))
+                raise
 
-    def links(self, run_id: str, trace_id: str | None = None) -> dict[str, str | None]:
-        """The answer's four trace fields; all None untraced, or when there is no trace."""
-        return dict.fromkeys(("langfuse_url", "trace_filter", "trace_id", "trace_url"))
+    def links(self, run_id: str, root: Span = trace.INVALID_SPAN) -> dict[str, str | None]:
+        """The answer's four trace fields: all None untraced, the trace's own without a trace."""
+        if self._settings is None:
+            return dict.fromkeys(_LINKS)
+        context = root.get_span_context()
+        trace_id = format_trace_id(context.trace_id) if context.is_valid else None
+        host = None if self._settings.otlp_endpoint else self._settings.langfuse_host
+        url = f"{host}/trace/{trace_id}" if host and trace_id else None
+        return dict(zip(_LINKS, (host, f"run-{run_id}", trace_id, url), strict=True))
 
     def export(self, budget_s: float) -> None:
         """Send what was traced, within `budget_s` seconds whatever the backend does.
 
         Never raises. What could not be sent is kept and goes with the next export.
         """
+        if self._delivery is not None:
+            self._delivery.export(budget_s)
+
+    def _root_attributes(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        known: dict[str, Any] = {
+            "langfuse.observation.type": "span",
+            "langfuse.observation.input": _json(query),
+            "langfuse.internal.is_app_root": True,
+        }
+        if self._settings is not None:
+            known["langfuse.environment"] = self._settings.langfuse_environment or None
+            known["langfuse.release"] = self._settings.langfuse_release or None
+        return _given(known)
+
+    def _spell(self, value: str) -> str:
+        """A value of metadata, which Langfuse takes for JSON when it comes from its own SDK."""
+        plain = self._settings is None or self._settings.otlp_endpoint
+        return value if plain else json.dumps(value, ensure_ascii=False)
 
 
 def start(settings: "Settings", session: "Callable[[], boto3.Session]") -> Tracing:
@@ -79,4 +169,50 @@ def start(settings: "Settings", session: "Callable[[], boto3.Session]") -> Traci
         settings: whether, where to and how much.
         session: asked for the AWS session at the first export that needs a secret.
     """
-    return Tracing()
+    if not settings.tracing_enabled or not (settings.otlp_endpoint or _has_keys(settings)):
+        return Tracing()
+    recorder = Recorder(settings.trace_sample_rate)
+    about = resource(
+        os.environ,
+        version=__version__,
+        environment=settings.langfuse_environment,
+        release=settings.langfuse_release,
+    )
+    provider = Provider(recorder, about)
+    destination: Destination = (
+        Otlp(settings, session) if settings.otlp_endpoint else Langfuse(settings, session, provider)
+    )
+    delivery = Delivery(
+        destination,
+        recorder.finished,
+        strip=without_content if settings.trace_content == "metadata" else None,
+        spooled=settings.trace_spool == "log",
+    )
+    trace.set_tracer_provider(provider)
+    return Tracing(settings, provider.get_tracer(SCOPE, __version__), delivery)
+
+
+def _has_keys(settings: "Settings") -> bool:
+    keys = (settings.langfuse_public_key, settings.langfuse_secret_key)
+    if any(keys) and not all(keys):
+        logger.warning(
+            "runs need both LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to be traced: one is missing"
+        )
+    return bool(settings.langfuse_secret_arn) or all(keys)
+
+
+def _caller(traceparent: str | None) -> list[Link]:
+    """The caller's span as a link: as a parent it would take the trace-level input and output away."""
+    if not traceparent:
+        return []
+    remote = TraceContextTextMapPropagator().extract({"traceparent": traceparent}, Context())
+    context = trace.get_current_span(remote).get_span_context()
+    return [Link(context)] if context.is_valid else []
+
+
+def _given(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in attributes.items() if value is not None}
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, default=str)

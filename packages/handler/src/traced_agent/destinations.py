@@ -1,0 +1,130 @@
+"""Where traces go: to Langfuse, by its own SDK, or to any OTLP collector; never to both."""
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+from opentelemetry.sdk.trace import TracerProvider
+
+from traced_agent.collector import Collector, Flight, otlp_headers, parse_headers
+from traced_agent.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import boto3
+
+    from traced_agent.langfuse_sdk import Handover
+    from traced_agent.settings import Settings
+
+
+logger = logging.getLogger(__name__)
+
+
+class Destination(Protocol):
+    """Takes spans somewhere."""
+
+    def prepare(self) -> None:
+        """Before a run: have ready what the agent's author may use. Never raises."""
+
+    def send(self, flight: Flight) -> None:
+        """Send what is left of the flight, noting in it what became of each span.
+
+        Raises:
+            SecretError: there are no credentials, and waiting does not mend it.
+            UnauthorizedError: the backend does not take the credentials.
+            ExportError: what is left may be sent again.
+        """
+
+    def renew(self) -> bool:
+        """Read the credentials again; whether they are others than before."""
+
+    def flush(self) -> None:
+        """Send what the agent's author has given to the destination's SDK; may take its time."""
+
+
+class Otlp:
+    """Any OTLP/HTTP collector."""
+
+    def __init__(self, settings: "Settings", session: "Callable[[], boto3.Session]") -> None:
+        self._url = settings.otlp_endpoint
+        self._headers = settings.otlp_headers
+        arn = settings.otlp_headers_secret_arn
+        self._secret = Secret(arn, session) if arn else None
+
+    def prepare(self) -> None:
+        """There is no SDK."""
+
+    def send(self, flight: Flight) -> None:
+        """Post the spans as they are."""
+        Collector(self._url, otlp_headers(self._own_headers())).send(flight.left, flight)
+
+    def renew(self) -> bool:
+        """Only a secret can have changed."""
+        return self._secret is not None and self._secret.renew()
+
+    def flush(self) -> None:
+        """There is no SDK."""
+
+    def _own_headers(self) -> dict[str, str]:
+        if self._secret is None:
+            return parse_headers(self._headers)
+        own = self._secret.json() or parse_headers(self._secret.text())
+        if not own or not all(isinstance(value, str) for value in own.values()):
+            raise self._secret.wrong("must hold headers, as `name=value,…` or as a JSON object of strings")
+        return {name.lower(): value for name, value in own.items()}
+
+
+class Langfuse:
+    """Langfuse, by its own SDK, which is imported at the first export and not before."""
+
+    def __init__(
+        self, settings: "Settings", session: "Callable[[], boto3.Session]", provider: TracerProvider
+    ) -> None:
+        self._settings = settings
+        self._secret = Secret(settings.langfuse_secret_arn, session) if settings.langfuse_secret_arn else None
+        self._provider = provider
+        self._handover: Handover | None = None
+
+    def prepare(self) -> None:
+        """Where the author has imported Langfuse's SDK, have its client ready for `get_client()`."""
+        if "langfuse" in sys.modules:
+            try:
+                self._ready()
+            except Exception as error:  # noqa: BLE001 - the export will say it, and count
+                logger.debug("error=<%s> | langfuse's client is not ready", error)
+
+    def send(self, flight: Flight) -> None:
+        """Hand the spans over to Langfuse's processor."""
+        self._ready().send(flight)
+
+    def renew(self) -> bool:
+        """Only a secret can have changed; then the client is made anew."""
+        if self._secret is None or not self._secret.renew():
+            return False
+        if self._handover is not None:
+            self._handover.forget()
+            self._handover = None
+        return True
+
+    def flush(self) -> None:
+        """Send scores and media."""
+        if self._handover is not None:
+            self._handover.flush()
+
+    def _ready(self) -> "Handover":
+        if self._handover is None:
+            public_key, secret_key = self._keys()
+            from traced_agent.langfuse_sdk import Handover  # noqa: PLC0415 - not before the answer
+
+            self._handover = Handover(self._settings, self._provider, public_key, secret_key)
+        return self._handover
+
+    def _keys(self) -> tuple[str, str]:
+        if self._secret is None:
+            return self._settings.langfuse_public_key, self._settings.langfuse_secret_key
+        found = self._secret.json()
+        public_key, secret_key = (found.get(f"LANGFUSE_{kind}_KEY") for kind in ("PUBLIC", "SECRET"))
+        if not (isinstance(public_key, str) and isinstance(secret_key, str) and public_key and secret_key):
+            raise self._secret.wrong("must be a JSON object with LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY")
+        return public_key, secret_key

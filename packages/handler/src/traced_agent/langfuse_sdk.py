@@ -1,0 +1,149 @@
+"""Hands finished spans over to Langfuse's SDK: the only module that imports it, itself after the answer.
+
+The SDK's processor does here what it does in Langfuse's documented set-up: it filters spans, masks them and
+takes media out. Only the last step is ours, since its exporter can neither be bounded nor says what arrived.
+"""
+
+import base64
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from langfuse import Langfuse
+from langfuse._client.constants import LANGFUSE_TRACER_NAME
+from langfuse._client.resource_manager import LangfuseResourceManager
+from langfuse._client.span_processor import LangfuseSpanProcessor
+from langfuse._version import __version__ as langfuse_version
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from traced_agent.collector import Collector, ExportError, Flight, otlp_headers
+from traced_agent.spans import SCOPE, copy, key
+
+if TYPE_CHECKING:
+    from traced_agent.settings import Settings
+
+_FEED = 128
+"""Spans given to the processor at a time: below its batch and its queue, so that it does not drop any."""
+
+_NEVER_S = 86_400
+"""The processor's own thread sleeps as long: it is we who flush."""
+
+PATH = "/api/public/otel/v1/traces"
+
+
+class Handover:
+    """Langfuse's client, for `get_client()`, and its processor over an exporter of ours."""
+
+    def __init__(
+        self, settings: "Settings", provider: TracerProvider, public_key: str, secret_key: str
+    ) -> None:
+        self._public_key = public_key
+        self._exporter = _Exporter()
+        self._client = Langfuse(
+            public_key=public_key,
+            secret_key=secret_key,
+            base_url=settings.langfuse_host,
+            environment=settings.langfuse_environment or None,
+            release=settings.langfuse_release or None,
+            sample_rate=1.0,
+            tracer_provider=provider,
+            span_exporter=self._exporter,
+        )
+        # The client may be one that the agent's author has made, with a filter, masks and headers.
+        made = LangfuseResourceManager._instances[public_key]  # noqa: SLF001
+        self._exporter.collector = Collector(
+            settings.langfuse_host + PATH,
+            otlp_headers({**langfuse_headers(public_key, secret_key), **(made.additional_headers or {})}),
+        )
+        self._processor = LangfuseSpanProcessor(
+            public_key=public_key,
+            secret_key=secret_key,
+            base_url=settings.langfuse_host,
+            flush_at=_FEED * 2,
+            flush_interval=_NEVER_S,
+            should_export_span=made.should_export_span,
+            span_exporter=self._exporter,
+            media_manager=made._media_manager,  # noqa: SLF001
+            mask_otel_spans=made.mask_otel_spans,
+        )
+
+    def send(self, flight: Flight) -> None:
+        """Feed the processor with what is left of the flight.
+
+        Raises:
+            ExportError: as the collector does.
+        """
+        spans = flight.left
+        for start in range(0, len(spans), _FEED):
+            batch = spans[start : start + _FEED]
+            for span in batch:
+                self._processor.on_end(as_langfuse(span, self._public_key))
+            self._exporter.send_within(flight, self._processor)
+            flight.filtered.update(set(map(key, batch)) - flight.sent - flight.refused.keys())
+
+    def flush(self) -> None:
+        """Send the author's scores and media."""
+        self._client.flush()
+
+    def forget(self) -> None:
+        """End the client, whose keys are no longer good."""
+        self._processor.shutdown()  # type: ignore[no-untyped-call]
+        LangfuseResourceManager.reset()
+
+
+class _Exporter(SpanExporter):
+    """What Langfuse's processor takes for its exporter."""
+
+    collector: Collector
+
+    def __init__(self) -> None:
+        self._flight: Flight | None = None
+        self._failure: ExportError | None = None
+
+    def send_within(self, flight: Flight, processor: LangfuseSpanProcessor) -> None:
+        """Make the processor export now, as part of the flight.
+
+        Raises:
+            ExportError: as the collector does; the processor itself would keep it to itself.
+        """
+        self._flight, self._failure = flight, None
+        processor.force_flush()
+        if self._failure is not None:
+            raise self._failure
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        if self._flight is None:
+            return SpanExportResult.FAILURE
+        try:
+            self.collector.send(spans, self._flight)
+        except ExportError as failure:
+            self._failure = failure
+            return SpanExportResult.FAILURE
+        return SpanExportResult.SUCCESS
+
+
+def langfuse_headers(public_key: str, secret_key: str) -> dict[str, str]:
+    """The headers that Langfuse's own exporter sends; the last makes the trace appear without delay."""
+    return {
+        "authorization": "Basic " + base64.b64encode(f"{public_key}:{secret_key}".encode()).decode(),
+        "x-langfuse-sdk-name": "python",
+        "x-langfuse-sdk-version": langfuse_version,
+        "x-langfuse-public-key": public_key,
+        "x-langfuse-ingestion-version": "4",
+    }
+
+
+def as_langfuse(span: ReadableSpan, public_key: str) -> ReadableSpan:
+    """The span as Langfuse's documented set-up would have made it."""
+    scope = span.instrumentation_scope
+    if scope is not None and scope.name == SCOPE:
+        own = InstrumentationScope(
+            LANGFUSE_TRACER_NAME, langfuse_version, attributes={"public_key": public_key}
+        )
+        return copy(span, instrumentation_scope=own)
+    attributes = span.attributes or {}
+    if attributes.get("gen_ai.operation.name") == "invoke_agent":
+        # Its usage is the sum of the generations': Strands itself says so to hosts named langfuse.
+        return copy(span, attributes={**attributes, "langfuse.observation.type": "span"})
+    return span

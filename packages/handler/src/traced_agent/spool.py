@@ -1,0 +1,60 @@
+"""Writes traces that would be lost to the log, and reads them back: `TRACE_SPOOL=log`.
+
+A record is one line of JSON that holds a part of a compressed OTLP request, small enough for a log event.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+_KEY: Final = "trace_spool"
+_PART: Final = 180_000
+"""Characters of a record's data: an event of CloudWatch Logs holds 262,144 bytes."""
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """One run's spans, as an OTLP request."""
+
+    trace_id: str
+    request: bytes
+
+
+def records(trace_id: str, request: bytes) -> Iterator[str]:
+    """The lines that hold an OTLP request."""
+    data = base64.b64encode(gzip.compress(request, 9, mtime=0)).decode()
+    digest = hashlib.sha256(request).hexdigest()[:16]
+    parts = [data[start : start + _PART] for start in range(0, len(data), _PART)]
+    for number, part in enumerate(parts):
+        about = {"trace_id": trace_id, "digest": digest, "part": number, "parts": len(parts), "data": part}
+        yield json.dumps({_KEY: about})
+
+
+def read(lines: Iterable[str]) -> Iterator[Spooled]:
+    """The runs whose records are all among the lines, each once; other lines are passed over."""
+    found: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
+    done: set[tuple[str, str]] = set()
+    for line in lines:
+        if (record := _record(line)) is None:
+            continue
+        key = (record["trace_id"], record["digest"])
+        found[key][record["part"]] = record["data"]
+        if key not in done and len(found[key]) == record["parts"]:
+            done.add(key)
+            data = "".join(found[key][number] for number in range(record["parts"]))
+            yield Spooled(record["trace_id"], gzip.decompress(base64.b64decode(data)))
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    start = line.find(f'{{"{_KEY}"')
+    if start < 0:
+        return None
+    try:
+        return dict(json.JSONDecoder().raw_decode(line[start:])[0][_KEY])
+    except (ValueError, TypeError):
+        return None

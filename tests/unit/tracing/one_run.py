@@ -1,0 +1,88 @@
+"""One run of an agent, traced as Langfuse documents it, or by us: `one_run.py documented|ours URL`."""
+
+import json
+import sys
+
+from strands import Agent, tool
+from strands.models import Model
+
+
+class TwoTurns(Model):
+    """Uses the tool, then answers."""
+
+    turns = 0
+
+    def get_config(self):
+        return {"model_id": "two-turns"}
+
+    def update_config(self, **config):
+        raise NotImplementedError
+
+    async def structured_output(self, *args, **kwargs):
+        raise NotImplementedError
+        yield
+
+    async def stream(self, messages, tool_specs=None, system_prompt=None, **kwargs):
+        self.turns += 1
+        yield {"messageStart": {"role": "assistant"}}
+        if self.turns == 1:
+            use = {"toolUseId": "t1", "name": "add"}
+            yield {"contentBlockStart": {"start": {"toolUse": use}}}
+            yield {"contentBlockDelta": {"delta": {"toolUse": {"input": json.dumps({"a": 2, "b": 2})}}}}
+            yield {"contentBlockStop": {}}
+            yield {"messageStop": {"stopReason": "tool_use"}}
+        else:
+            yield {"contentBlockDelta": {"delta": {"text": "Four, ünder CANARY-ANSWER."}}}
+            yield {"contentBlockStop": {}}
+            yield {"messageStop": {"stopReason": "end_turn"}}
+        usage = {"inputTokens": 11, "outputTokens": 7, "totalTokens": 18}
+        yield {"metadata": {"usage": usage, "metrics": {"latencyMs": 3}}}
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+QUERY = {"query": "What is 2+2? CANARY-PROMPT"}
+RESPONSE = {"response": "Four, ünder CANARY-ANSWER."}
+RUN = {"session_id": "s-1", "user_id": "u-1", "metadata": {"team": "größe", "n": "1"}}
+
+
+def documented(url):
+    from langfuse import get_client, propagate_attributes
+
+    client = get_client()
+    tags = ["run-abc", "strands-agents", "mine"]
+    with (
+        client.start_as_current_observation(name="query", input=QUERY) as span,
+        propagate_attributes(**RUN, tags=tags, trace_name="query"),
+    ):
+        agent()
+        span.update(output=RESPONSE)
+    client.flush()
+
+
+def ours(url):
+    import os
+
+    from traced_agent import tracing
+    from traced_agent.settings import Settings
+
+    traces = tracing.start(Settings.from_env(os.environ), None)
+    with traces.observe(name="query", run_id="abc", query=QUERY, tags=["mine"], **RUN) as observation:
+        agent()
+        observation.answer(RESPONSE)
+    assert "langfuse" not in sys.modules
+    traces.export(20)
+
+
+def agent():
+    return Agent(model=TwoTurns(), tools=[add], system_prompt="Be brief.", callback_handler=None)(
+        QUERY["query"]
+    )
+
+
+if __name__ == "__main__":
+    {"documented": documented, "ours": ours}[sys.argv[1]](sys.argv[2])
