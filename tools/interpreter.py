@@ -37,7 +37,7 @@ def build(python: Path) -> str:
 
 
 def _search() -> Path:
-    import findpython
+    import findpython  # noqa: PLC0415 - seldom needed
 
     for candidate in findpython.find_all(*map(int, layers.PYTHON.split(".")), allow_prereleases=False):
         if _is_target(candidate.real_path):

@@ -116,7 +116,15 @@ def _pip_download(part: Iterable[Pin], target: Path, progress: Progress) -> None
     target.mkdir()
     lock = target / "requirements.txt"
     lock.write_text("".join(pin.text for pin in part), "utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary=:all:",
+    ]
     command += ["--progress-bar=off", f"--platform={layers.PLATFORM}", f"--python-version={layers.PYTHON}"]
     command += ["--implementation=cp", f"--dest={target}", f"--requirement={lock}"]
     environment = {"PIP_RETRIES": "2", "PIP_NO_INPUT": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
@@ -129,7 +137,7 @@ def _pip_download(part: Iterable[Pin], target: Path, progress: Progress) -> None
             progress(bool(re.search(r"(?:Downloading|Using cached|File was already).*\.whl(?:\s|$)", line)))
     text = "".join(said)
     if pip.returncode:
-        raise Failure(explain(text))
+        raise Failure(explain(text) or f"pip failed: {last_line(text)}")
     for yanked in re.finditer(r"yanked version: '(\S+)' candidate \(version (\S+)", text):
         ERR.print(
             f"warning: {yanked[1]} {yanked[2]} was yanked from the index: "
@@ -140,14 +148,14 @@ def _pip_download(part: Iterable[Pin], target: Path, progress: Progress) -> None
 
 
 _UNREACHABLE = re.compile(
-    r"(ProxyError|SSLError|CERTIFICATE_VERIFY_FAILED|NameResolutionError|name resolution|Name or service not known"
-    r"|getaddrinfo failed|Connection refused|Network is unreachable|ConnectTimeout|ReadTimeout|timed out"
-    r"|NewConnectionError|Connection aborted|Connection reset)"
+    r"(ProxyError|SSLError|CERTIFICATE_VERIFY_FAILED|NameResolutionError|name resolution"
+    r"|Name or service not known|getaddrinfo failed|Connection refused|Network is unreachable"
+    r"|ConnectTimeout|ReadTimeout|timed out|NewConnectionError|Connection aborted|Connection reset)"
 )
 
 
-def explain(said: str) -> str:
-    """What pip's complaint means, in one line with the remedy."""
+def explain(said: str) -> str | None:
+    """What pip's complaint means, in one line with the remedy; None where it must speak for itself."""
     if wrong := re.search(r"DO NOT MATCH THE HASHES.*?\n\s+(\S+==\S+) from", said, re.DOTALL):
         name = wrong[1].partition("==")[0]
         return (
@@ -158,13 +166,18 @@ def explain(said: str) -> str:
         return f"no space left on the disk (the cache is {CACHE}): free some, then run it again"
     if cause := _UNREACHABLE.search(said):
         return (
-            f"the package index cannot be reached ({cause[1]}): check the network, and where there is a proxy "
-            "HTTPS_PROXY and pip's `cert` setting, then run it again"
+            f"the package index cannot be reached ({cause[1]}): check the network, and where there is a "
+            "proxy HTTPS_PROXY and pip's `cert` setting, then run it again"
         )
     if none := re.search(r"No matching distribution found for (\S+)", said):
         return (
-            f"the index has no wheel of {none[1]} for CPython {layers.PYTHON} on {layers.PLATFORM}: ask for a "
-            "version that has one in requirements.in and run `hatch run lock-layers`"
+            f"the index has no wheel of {none[1]} for CPython {layers.PYTHON} on {layers.PLATFORM}: ask for "
+            "a version that has one in requirements.in and run `hatch run lock-layers`"
         )
+    return None
+
+
+def last_line(said: str) -> str:
+    """What a program said last, which is most often the reason."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return f"pip failed: {lines[-1].removeprefix('ERROR: ') if lines else 'it gave no reason'}"
+    return lines[-1].removeprefix("ERROR: ") if lines else "it gave no reason"

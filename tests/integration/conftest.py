@@ -11,7 +11,7 @@ from tools.build_layers.opt import unpack
 
 @pytest.fixture(scope="session")
 def opt() -> Path:
-    """The union of both built layers, so that `opt / "python"` is Lambda's /opt/python. Not to be written to."""
+    """Both built layers as one: `opt / "python"` is Lambda's /opt/python. Not to be written to."""
     for layer in layers.LAYERS:
         if reason := layers.unbuilt(layer):
             pytest.fail(reason)

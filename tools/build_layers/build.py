@@ -13,38 +13,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from zipfile import BadZipFile, ZipFile
+
+from filelock import FileLock
 
 import layers
 from layers import Layer
 from tools import cache, interpreter, wheels
 from tools.build_layers import fragment, slim
 from tools.build_layers.fragment import Entry
+from tools.build_layers.progress import Progress, Silent
 from tools.command import Failure
 
 _COMPILER = Path(fragment.__file__)
 _DIGEST_BYTES = hashlib.sha256().digest_size
-
-
-class Progress(Protocol):
-    """Told what is under way; the build knows nothing of how that is shown."""
-
-    def begin(self, what: str, total: int) -> None:
-        """Something of that many steps begins."""
-
-    def advance(self, steps: int = 1) -> None:
-        """So many steps of it are done."""
-
-
-class Silent:
-    """Shows nothing."""
-
-    def begin(self, what: str, total: int) -> None:
-        """Show nothing."""
-
-    def advance(self, steps: int = 1) -> None:
-        """Show nothing."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +56,9 @@ class Fragment:
 def licence(metadata: Any) -> str:
     """The licence as the metadata names it; the whole text that some put there is no name."""
     named = metadata["License-Expression"] or metadata["License"] or ""
-    classified = [line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier", []) if "License" in line]
+    classified = [
+        line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier", []) if "License" in line
+    ]
     short = named if "\n" not in named and named.upper() != "UNKNOWN" else ""
     return short or ", ".join(classified)
 
@@ -121,7 +106,9 @@ def _write(layer: Layer, parts: Sequence[Fragment]) -> None:
         "bytes_zipped": len(data),
         "bytes_unzipped": sum(entry.info.file_size for entries in chosen for entry in entries),
         "botocore_services": layer.services or "all",
-        "distributions": sorted((part.distribution() for part in parts), key=lambda found: found["name"].lower()),
+        "distributions": sorted(
+            (part.distribution() for part in parts), key=lambda found: found["name"].lower()
+        ),
     }
     cache.write(layer.zip, data)
     cache.write(layer.manifest, json.dumps(manifest, indent=1).encode())
@@ -175,8 +162,7 @@ def _compiled(wheel: Path, path: Path, python: Path) -> bytes:
             [python, "-I", _COMPILER, wheel, target], capture_output=True, encoding="utf-8", check=False
         )
         if run.returncode:
-            last = (run.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise Failure(f"{wheel.name} cannot be compiled by {python}: {last}")
+            raise Failure(f"{wheel.name} cannot be compiled by {python}: {wheels.last_line(run.stderr)}")
         data = target.read_bytes()
     cache.write(path, hashlib.sha256(data).digest() + data)
     return data
@@ -184,8 +170,6 @@ def _compiled(wheel: Path, path: Path, python: Path) -> bytes:
 
 @contextlib.contextmanager
 def _alone(layer: Layer) -> Iterator[None]:
-    from filelock import FileLock
-
     layer.zip.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(layer.zip.parent / ".lock"):
         yield
@@ -199,6 +183,8 @@ def _explained() -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
         where = error.filename or cache.CACHE
-        raise Failure(f"{os.strerror(error.errno)}: {where}: make room or grant access, then run it again") from None
+        raise Failure(
+            f"{os.strerror(error.errno)}: {where}: make room or grant access, then run it again"
+        ) from None
     except BadZipFile as error:
         raise Failure(f"a wheel is not a zip ({error}): delete {cache.CACHE} and run it again") from None

@@ -27,6 +27,9 @@ ROOT = "python/"
 MOUNTED = "/opt/python/"
 """Where Lambda mounts what stands under `ROOT` of a layer."""
 
+SCRIPTS = "bin/"
+"""Where `pip install --target` puts programs; nothing imports them."""
+
 TIME = (1980, 1, 1, 0, 0, 0)
 """Every entry's, so that the same lock gives the same bytes."""
 
@@ -108,7 +111,7 @@ def _moved(entry: Entry, path: str) -> Entry:
 def installed(path: str) -> str:
     """Where a wheel's file goes under `ROOT`, as `pip install --target` has it."""
     match = re.fullmatch(r"([^/]+)-[^/]+\.data/(purelib|platlib|data|scripts|headers)/(.+)", path)
-    folders = {"scripts": "bin/", "headers": f"include/{match[1]}/"} if match else {}
+    folders = {"scripts": SCRIPTS, "headers": f"include/{match[1]}/"} if match else {}
     return folders.get(match[2], "") + match[3] if match else path
 
 
@@ -123,6 +126,11 @@ def bytecode(path: str, source: bytes) -> bytes | None:
         return None
     flags = UNCHECKED_HASH.to_bytes(4, "little")
     return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + marshal.dumps(code)
+
+
+def is_module(path: str) -> bool:
+    """Whether a path is a source that may be imported."""
+    return path.endswith(".py") and not path.startswith(SCRIPTS)
 
 
 def cached(path: str) -> str:
@@ -142,13 +150,15 @@ def fragment(data: bytes) -> list[Entry]:
     with ZipFile(io.BytesIO(data)) as wheel:
         stored = {installed(entry.info.filename): entry for entry in entries(wheel, data)}
         record = next(path for path in stored if re.fullmatch(r"[^/]+\.dist-info/RECORD", path))
-        rows = {installed(row[0]): row[1:] for row in csv.reader(wheel.read(record).decode().splitlines()) if row}
+        rows = {
+            installed(row[0]): row[1:] for row in csv.reader(wheel.read(record).decode().splitlines()) if row
+        }
         parts = {path: _moved(entry, ROOT + path) for path, entry in stored.items()}
-        for path in sorted(path for path in stored if path.endswith(".py")):
+        for path in sorted(filter(is_module, stored)):
             if (compiled := bytecode(path, wheel.read(stored[path].info))) is not None:
                 parts[cached(path)] = packed(ROOT + cached(path), compiled)
                 rows[cached(path)] = _row(cached(path), compiled)[1:]
-        for path in [path for path in stored if path.startswith("bin/")]:
+        for path in [path for path in stored if path.startswith(SCRIPTS)]:
             script = _shebang(wheel.read(stored[path].info))
             parts[path] = packed(ROOT + path, script, executable=True)
             rows[path] = _row(path, script)[1:]

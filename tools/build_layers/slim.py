@@ -32,7 +32,7 @@ def keep(entries: Sequence[Entry], services: Sequence[str]) -> Sequence[Entry]:
 
 def _cut(entry: Entry, services: Sequence[str]) -> bool:
     match = _SERVICE.match(entry.info.filename)
-    return bool(match) and match["service"] not in services
+    return match is not None and match["service"] not in services
 
 
 def _refuse_unknown(services: Sequence[str], offered: set[str]) -> None:

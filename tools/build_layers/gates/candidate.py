@@ -1,0 +1,28 @@
+"""A function as it would be deployed: its layers in order, and its own code."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.build_layers.gates.tree import Tree
+
+HANDLER = Path(__file__).parents[3] / "packages" / "handler" / "src"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What passes the gates together, or not at all."""
+
+    trees: Sequence[Tree]
+    handler: Path | None = HANDLER
+    """The function's code; None where layers are judged without one."""
+
+    def handler_files(self) -> Mapping[str, bytes]:
+        """The function's files by their path, as they are deployed."""
+        if not self.handler:
+            return {}
+        return {
+            path.relative_to(self.handler).as_posix(): path.read_bytes()
+            for path in sorted(self.handler.rglob("*"))
+            if path.is_file() and "__pycache__" not in path.parts
+        }

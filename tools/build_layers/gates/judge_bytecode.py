@@ -1,0 +1,74 @@
+"""The bytecode of one tree, judged by the interpreter that has to use it: run by the target.
+
+Takes a zip or a folder; prints [path, fault] in JSON, a line for each breach. Standard library only.
+"""
+
+import importlib.util
+import json
+import marshal
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from zipfile import ZipFile
+
+from tools.build_layers.fragment import MOUNTED, ROOT, UNCHECKED_HASH, cached, is_module
+
+
+def judge(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+    """What is wrong, by path."""
+    modules = sorted(filter(is_module, files))
+    for path in modules:
+        if fault := _fault(path, files[path], files.get(cached(path))):
+            yield path, fault
+    for path in sorted({path for path in files if path.endswith(".pyc")} - set(map(cached, modules))):
+        yield path, "is bytecode that no module of this Python uses"
+
+
+def _fault(path: str, source: bytes, compiled: bytes | None) -> str | None:
+    if compiled is None:
+        return "has no bytecode, so it is compiled at every cold start" if _is_python(source) else None
+    if compiled[:4] != importlib.util.MAGIC_NUMBER:
+        return "has bytecode of another Python"
+    if int.from_bytes(compiled[4:8], "little") != UNCHECKED_HASH:
+        return "has bytecode that is only used if its source looks unchanged, which it may not on Lambda"
+    if compiled[8:16] != importlib.util.source_hash(source):
+        return "has stale bytecode, compiled from another source"
+    return _misnamed(path, compiled[16:])
+
+
+def _misnamed(path: str, marshalled: bytes) -> str | None:
+    try:
+        name = marshal.loads(marshalled).co_filename  # noqa: S302 - the RECORD gate vouches for the bytes
+    except (AttributeError, EOFError, TypeError, ValueError):
+        return "has broken bytecode"
+    return None if name == MOUNTED + path else f"has bytecode that names another path: {name}"
+
+
+def _is_python(source: bytes) -> bool:
+    """Wheels may carry templates and modules for other Pythons, which nothing can compile."""
+    try:
+        compile(source, "", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    if path.is_dir():
+        files = {place.relative_to(path).as_posix(): place for place in path.rglob("*.py*")}
+        read = {name: place.read_bytes() for name, place in files.items()}
+    else:
+        with ZipFile(path) as archive:
+            read = {name: archive.read(name) for name in archive.namelist() if name.endswith((".py", ".pyc"))}
+    inside = {name.removeprefix(ROOT): data for name, data in read.items() if name.startswith(ROOT)}
+    return inside or read
+
+
+def main(path: str) -> None:
+    """Print what is wrong with a tree's bytecode."""
+    for breach in judge(_read(Path(path))):
+        print(json.dumps(breach))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,59 @@
+"""The function's imports, made as on Lambda: run by the target interpreter, without any site-packages.
+
+Takes the folder that would be /opt, the function's code (or nothing), and the modules to import; prints a
+line for each breach. The folder is read-only for this process, as /opt is, and nothing in it may be compiled.
+"""
+
+import errno
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+CHANGING = frozenset({"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod"})
+
+
+class Watch:
+    """An audit hook that refuses every change under a folder, and remembers what was compiled there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = f"{folder}{os.sep}"
+        self.compiled: dict[str, None] = {}
+        self.written: dict[str, None] = {}
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Look at one event of the interpreter (https://docs.python.org/3/library/audit_events.html)."""
+        if event == "compile" and self._holds(arguments[1]):
+            self.compiled[os.fsdecode(arguments[1])] = None
+        changes = event in CHANGING or (event == "open" and int(arguments[2] or 0) & WRITING)
+        if changes and self._holds(arguments[0]):
+            self.written[os.fsdecode(arguments[0])] = None
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), arguments[0])
+
+    def _holds(self, path: object) -> bool:
+        return isinstance(path, (str, bytes)) and os.fsdecode(path).startswith(self.folder)
+
+
+def main(opt: str, handler: str, *modules: str) -> None:
+    """Import the modules, and print what went wrong."""
+    # Where Lambda looks, in its order.
+    sys.path[:0] = [place for place in (handler, f"{opt}/python") if place]
+    watch = Watch(Path(opt))
+    sys.addaudithook(watch)
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except BaseException as error:  # noqa: BLE001 - a module may exit, too
+            print(f"`import {module}` fails: {type(error).__name__}: {error}".replace("\n", " "))
+    for path in watch.compiled:
+        print(f"{Path(path).relative_to(opt).as_posix()} was compiled when it was imported")
+    for path in watch.written:
+        print(
+            f"{Path(path).relative_to(opt).as_posix()} was to be written by an import, and /opt is read-only"
+        )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
