@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import boto3
@@ -49,7 +50,7 @@ def region(given: str | None = None, environ: Mapping[str, str] = os.environ) ->
 def context(arguments: Sequence[str]) -> dict[str, str]:
     """What `-c key=value`, or the CLI's longer spellings of it, give on a command line."""
     pairs = []
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in pairwise([*arguments, ""]):
         if word in ("-c", "--context"):
             pairs.append(following)
         elif word.startswith("--context="):

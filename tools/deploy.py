@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if outputs is not None else 1
 
 
-_PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+_PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
 
 
 def _model(context: Mapping[str, str], environ: Mapping[str, str]) -> str:

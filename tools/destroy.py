@@ -13,7 +13,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from tools import account, cdk
-from tools.command import OUT, Failure, run
+from tools.command import Failure, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def empty_sessions(region: str) -> None:
                 _bucket(bucket, region).objects.all().delete()
         except ClientError as error:
             raise Failure(f"the conversations in {bucket} were not deleted: {error}") from None
-        OUT.print(f"Emptied {bucket}", highlight=False)
+        print(f"Emptied {bucket}")
 
 
 def _bucket(name: str, region: str) -> Any:

@@ -26,7 +26,7 @@ Hear = Callable[[str, Mapping[str, Any]], None]
 """Takes the events of a stream, by name and data, as they come."""
 
 _REGION = re.compile(r"\.lambda-url\.([a-z0-9-]+)\.on\.aws$")
-_PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+_PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ import dotenv
 from botocore.exceptions import ClientError
 
 from tools import account
-from tools.command import OUT, Failure, run
+from tools.command import Failure, run
 
 KEYS = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
 DOTENV = Path(__file__).parents[1] / ".env"
@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     region = account.region(options.region)
     arn, done = put(account.client("secretsmanager", region), options.name, asked(given()))
-    OUT.print(f"{done} {arn}", highlight=False, soft_wrap=True)
+    print(f"{done} {arn}")
     if options.name != account.SECRET:
-        OUT.print(f"Deploy with -c langfuse_secret={options.name}", highlight=False, soft_wrap=True)
+        print(f"Deploy with -c langfuse_secret={options.name}")
 
 
 def given(environ: Mapping[str, str] = os.environ, file: Path = DOTENV) -> dict[str, str]:
