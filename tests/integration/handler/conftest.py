@@ -1,0 +1,79 @@
+"""The function on the built layers, in AWS's own runtime client, against a stand-in for Bedrock."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tools.local.bedrock import Bedrock
+from tools.local.environments import Environments
+from tools.local.function import Function
+
+
+class Deployed:
+    """The function as it runs: what it answers, and what it logs."""
+
+    def __init__(self, environments, log):
+        self.environments = environments
+        self._log = log
+
+    def invoke(self, event):
+        """The status, the body, and the headers of one answer; an error of the platform fails the test."""
+        invocation = self.environments.invoke(json.dumps(event).encode())
+        assert invocation.error is None, (invocation.error, self._log[-20:])
+        response = json.loads(invocation.payload)
+        return response["statusCode"], json.loads(response["body"]), response["headers"]
+
+    def ask(self, query):
+        return self.invoke({"query": query})
+
+    def failure(self, event):
+        """What the platform says of an invocation that it could not have answered."""
+        return self.environments.invoke(json.dumps(event).encode()).error
+
+    def lines(self, run_id=None):
+        """The function's own log so far, or what it said of one run."""
+        told = []
+        for line in self._log:
+            with contextlib.suppress(ValueError):
+                told.append(json.loads(line))
+        return [line for line in told if run_id is None or line.get("run_id") == run_id]
+
+    @property
+    def starts(self):
+        """How many environments there were until now."""
+        return sum("Init Duration:" in line for line in self._log)
+
+
+@pytest.fixture(scope="session")
+def source():
+    """What becomes /var/task."""
+    return Path(__file__).parents[3] / "packages" / "handler" / "src"
+
+
+@pytest.fixture(scope="session")
+def deployed(opt, source):
+    """Deploys the handler's source, or a copy of it, for the length of a `with`."""
+
+    @contextlib.contextmanager
+    def deploy(bedrock=None, *, code=source, timeout_s=30.0, memory_mb=1024, **environment):
+        log = []
+        endpoint = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url} if bedrock else {}
+        function = Function(
+            code=code,
+            opt=opt,
+            environment={**endpoint, **environment},
+            timeout_s=timeout_s,
+            memory_mb=memory_mb,
+        )
+        with Environments(function, log=log.append) as environments:
+            yield Deployed(environments, log)
+
+    return deploy
+
+
+@pytest.fixture(scope="session")
+def bedrock():
+    with Bedrock() as bedrock:
+        yield bedrock
