@@ -42,7 +42,9 @@ class Query(_Asked):
     text: _Text = Field(validation_alias=AliasChoices("query", "prompt"), description="The question")
 
 
-class _DemoParameters(BaseModel):
+class DemoParameters(BaseModel):
+    """What a demonstration takes."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     demo_type: Literal[tuple(DEMOS)] = "basic"  # type: ignore[valid-type]
@@ -54,7 +56,7 @@ class Demo(_Asked):
     name: ClassVar = "run_demo"
 
     action: Literal["run_demo"] = Field(description="What to do")
-    parameters: _DemoParameters = Field(_DemoParameters(), description="Of the action")
+    parameters: DemoParameters = Field(DemoParameters(), description="Of the action")
 
     @property
     def text(self) -> str:

@@ -37,10 +37,18 @@ logger = logging.getLogger(__name__)
 class Sessions:
     """The sessions in one bucket."""
 
-    def __init__(self, client: Any, bucket: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        client: Any,
+        bucket: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        most_messages: int = MOST_MESSAGES,
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._clock = clock
+        self._most_messages = most_messages
 
     @classmethod
     def start(
@@ -125,7 +133,7 @@ class Sessions:
     def _restore(self, name: str, draft: "Draft") -> S3SessionManager:
         found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"session_{name}/agents/")
         objects = found.get("Contents", ())
-        if len(objects) > MOST_MESSAGES or sum(item["Size"] for item in objects) > MOST_BYTES:
+        if len(objects) > self._most_messages or sum(item["Size"] for item in objects) > MOST_BYTES:
             raise Problem("session_full", "This session has grown too long: use another session_id")
         manager = S3SessionManager(name, self._bucket, boto_session=draft)
         if draft.empty:

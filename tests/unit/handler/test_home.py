@@ -1,0 +1,45 @@
+import json
+
+import pytest
+
+from traced_agent.settings import Settings
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.fixture
+def get(calling, event, context):
+    def get(accept, *, page=True, method="GET"):
+        handler = calling(settings=Settings(page=page)).handler
+        headers = {} if accept is None else {"accept": accept}
+        return handler(event(method=method, headers=headers), context())
+
+    return get
+
+
+def test_a_browser_gets_the_page(get):
+    response = get(BROWSER)
+    assert response["statusCode"] == 200
+    assert response["headers"]["content-type"] == "text/html; charset=utf-8"
+    assert response["body"].startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "text/html;q=0", "nonsense"])
+def test_other_clients_get_a_description(get, accept):
+    response = get(accept)
+    assert response["headers"]["content-type"] == "application/json"
+    assert json.loads(response["body"])["openapi"] == "/openapi.json"
+
+
+def test_head_has_the_pages_headers_and_no_body(get):
+    response = get(BROWSER, method="HEAD")
+    assert response["headers"]["content-type"].startswith("text/html")
+    assert response["body"] == ""
+
+
+def test_options_names_get(get):
+    assert get(None, method="OPTIONS")["headers"]["allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+def test_without_the_page_there_is_nothing_to_get(get):
+    assert get(BROWSER, page=False)["statusCode"] == 405

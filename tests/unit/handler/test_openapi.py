@@ -1,0 +1,63 @@
+import json
+
+import jsonschema
+import pytest
+
+from traced_agent import openapi
+from traced_agent.settings import Settings
+
+
+@pytest.fixture
+def validator():
+    document = openapi.document()
+    return lambda name: jsonschema.Draft202012Validator({**document, "$ref": f"#/components/schemas/{name}"})
+
+
+def test_the_document_has_every_route_and_no_other(calling):
+    routes = calling(settings=Settings(page=True)).handler.routes
+    assert {path: set(methods) for path, methods in openapi.document()["paths"].items()} == {
+        path: {method.lower() for method in methods} for path, methods in routes.items()
+    }
+
+
+def test_the_document_is_served_as_json_that_no_reader_can_misread(calling):
+    status, body, headers = calling().post(None, method="GET", path="/openapi.json")
+    assert (status, headers["content-type"]) == (200, "application/json")
+    assert body == json.loads(json.dumps(openapi.document()))
+    assert body["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": "x"},
+        {"prompt": "x", "session_id": "s", "user_id": None, "tags": ["t"], "metadata": {"k": "v"}},
+        {"query": " "},
+        {"query": "x", "prompt": "x"},
+        {"query": 7},
+        {"query": "x", "other": 1},
+        {"query": "x", "session_id": "é"},
+        {"query": "x", "tags": ["t"] * 11},
+        {},
+    ],
+)
+def test_the_document_takes_what_the_function_takes(calling, validator, body):
+    assert validator("Query").is_valid(body) == (calling().post(body)[0] == 200)
+
+
+def test_answers_and_errors_are_as_documented(calling, validator):
+    called = calling()
+    validator("Answer").validate(called.post({"query": "x"})[1])
+    validator("Error").validate(called.post({"query": 7})[1])
+    validator("Error").validate(called.post({"query": "x"}, path="/nope")[1])
+    validator("Health").validate(called.post(None, method="GET", path="/health")[1])
+
+
+def test_a_demo_is_documented(calling, validator):
+    body = {"action": "run_demo", "parameters": {"demo_type": "basic"}}
+    validator("Demo").validate(body)
+    assert calling().post(body)[0] == 200
+
+
+def test_no_name_in_the_document_is_private():
+    assert not [name for name in openapi.document()["components"]["schemas"] if name.startswith("_")]
