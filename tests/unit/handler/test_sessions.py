@@ -1,3 +1,4 @@
+# ruff: noqa: N803 - the arguments are S3's
 import hashlib
 import io
 import json
@@ -15,7 +16,7 @@ def error(code, status):
     return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "S3")
 
 
-class NoSuchKey(ClientError):
+class NoSuchKey(ClientError):  # noqa: N818
     def __init__(self):
         super().__init__({"Error": {"Code": "NoSuchKey"}}, "GetObject")
 
@@ -199,9 +200,9 @@ def test_a_turn_that_failed_leaves_nothing_behind(store, calling, ask, bucket):
 
 
 def test_a_run_that_was_abandoned_writes_into_nothing(store, calling, ask, bucket):
-    with pytest.raises(TimeoutError), store.turn("s-1", None, seconds=30) as manager:
-        abandoned = calling("late").handler.new_agent(session_manager=manager)
-        raise TimeoutError
+    turn = store.turn("s-1", None, seconds=30)
+    abandoned = calling("late").handler.new_agent(session_manager=turn.__enter__())
+    turn.__exit__(TimeoutError, TimeoutError(), None)
     ask("next")
     before = dict(bucket.objects)
     abandoned("still going")
