@@ -14,7 +14,6 @@ from layers import ARCHITECTURE as MACHINE
 from layers import RUNTIME as PYTHON
 from layers import Layer, unbuilt
 
-HANDLER = Path(__file__).parents[1] / "packages" / "handler" / "src"
 RUNTIME = lambda_.Runtime(PYTHON, lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
 ARCHITECTURE = lambda_.Architecture.custom(MACHINE)
 
@@ -39,6 +38,7 @@ class AgentFunction(Construct):
         xray: bool,
         snapstart: bool,
         layers: Sequence[Layer],
+        handler: Path,
     ) -> None:
         super().__init__(scope, construct_id)
         self.timeout = timeout
@@ -57,7 +57,7 @@ class AgentFunction(Construct):
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
             handler="lambda_handler.handler",
-            code=lambda_.Code.from_asset(str(HANDLER), exclude=["**/__pycache__", "*.egg-info"]),
+            code=lambda_.Code.from_asset(str(handler), exclude=["**/__pycache__", "*.egg-info"]),
             layers=[_layer(self, layer) for layer in layers],
             environment=environment,
             memory_size=memory_mb,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -39,6 +40,7 @@ class AgentStack(Stack):
         snapstart: bool,
         sessions: bool,
         layers: Sequence[Layer],
+        handler: Path,
         **stack: Any,
     ) -> None:
         super().__init__(scope, construct_id, **stack)
@@ -59,6 +61,7 @@ class AgentStack(Stack):
             xray=xray,
             snapstart=snapstart,
             layers=layers,
+            handler=handler,
         )
         if bucket:
             bucket.grant(agent.role)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from aws_cdk import Annotations, App, Duration, Environment
 
@@ -15,6 +16,8 @@ from infra.context import ContextError, choice, key, number, one_of, read, setti
 from layers import LAYERS, Layer
 from traced_agent.settings import Settings
 
+HANDLER = Path(__file__).parents[1] / "packages" / "handler" / "src"
+STACK = "strands-langfuse-lambda"
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)  # fmt: skip # noqa: E501
 
 
@@ -108,7 +111,9 @@ class Context:
         return Settings(bedrock_region=self.region, page=page, **given)
 
 
-def build(app: App, environ: Mapping[str, str], layers: Sequence[Layer] = LAYERS) -> AgentStack:
+def build(
+    app: App, environ: Mapping[str, str], *, layers: Sequence[Layer] = LAYERS, handler: Path = HANDLER
+) -> AgentStack:
     """Put the stack into the app, as its context and the environment say.
 
     Raises:
@@ -119,7 +124,7 @@ def build(app: App, environ: Mapping[str, str], layers: Sequence[Layer] = LAYERS
     given = read(Context, app.node.get_all_context() or {}, environ)
     stack = AgentStack(
         app,
-        "strands-langfuse-lambda",
+        STACK,
         env=Environment(region=given.region),
         settings=given.settings(),
         auth=given.auth,
@@ -133,6 +138,7 @@ def build(app: App, environ: Mapping[str, str], layers: Sequence[Layer] = LAYERS
         snapstart=given.snapstart,
         sessions=given.sessions,
         layers=layers,
+        handler=handler,
     )
     for name, warning in _warnings(given, environ):
         Annotations.of(stack).add_warning_v2(f"strands-langfuse-lambda:{name}", warning)

@@ -27,7 +27,12 @@ VARIANTS: dict[str, dict[str, str]] = {
     "streaming": {"streaming": "true"},
     "sessions": {"sessions": "true"},
     "profile": {"model_id": "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3"},
-    "capped": {"reserved_concurrency": "5", "memory_mb": "2048", "timeout_s": "60", "log_retention_days": "7"},
+    "capped": {
+        "reserved_concurrency": "5",
+        "memory_mb": "2048",
+        "timeout_s": "60",
+        "log_retention_days": "7",
+    },
 }
 
 Synthesize = Callable[..., dict[str, Any]]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import infra.agent_function
 from infra.agent_function import LayerError
+from infra.app import HANDLER
 from layers import Layer
 
 
@@ -19,7 +19,7 @@ def _asset(out: Path) -> Path:
 
 
 def test_the_function_is_the_handlers_source_and_nothing_else(assembly) -> None:
-    source = infra.agent_function.HANDLER
+    source = HANDLER
     expected = {
         path.relative_to(source)
         for path in source.rglob("*")
@@ -30,27 +30,23 @@ def test_the_function_is_the_handlers_source_and_nothing_else(assembly) -> None:
     assert {path.relative_to(asset) for path in asset.rglob("*") if path.is_file()} == expected
 
 
-def test_bytecode_beside_the_source_changes_nothing(tmp_path, empty_layers, monkeypatch) -> None:
+def test_bytecode_beside_the_source_changes_nothing(tmp_path, empty_layers) -> None:
     source = tmp_path / "src"
-    shutil.copytree(infra.agent_function.HANDLER, source, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(infra.agent_function, "HANDLER", source)
-    clean = _synthesize(tmp_path / "clean", empty_layers)
+    shutil.copytree(HANDLER, source, ignore=shutil.ignore_patterns("__pycache__"))
+    clean = _synthesize(tmp_path / "clean", empty_layers, source)
     subprocess.run([sys.executable, "-m", "compileall", "-q", source], check=True)
 
     assert list(source.rglob("*.pyc"))
-    assert _asset(_synthesize(tmp_path / "compiled", empty_layers)).name == _asset(clean).name
+    assert _asset(_synthesize(tmp_path / "compiled", empty_layers, source)).name == _asset(clean).name
 
 
-def test_one_changed_line_of_the_handler_changes_the_handlers_asset_only(
-    tmp_path, empty_layers, monkeypatch
-) -> None:
+def test_one_changed_line_of_the_handler_changes_the_handlers_asset_only(tmp_path, empty_layers) -> None:
     source = tmp_path / "src"
-    shutil.copytree(infra.agent_function.HANDLER, source, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(infra.agent_function, "HANDLER", source)
-    before = _uploads(_synthesize(tmp_path / "before", empty_layers))
+    shutil.copytree(HANDLER, source, ignore=shutil.ignore_patterns("__pycache__"))
+    before = _uploads(_synthesize(tmp_path / "before", empty_layers, source))
     with (source / "lambda_handler.py").open("a") as handler:
         handler.write("# changed\n")
-    after = _uploads(_synthesize(tmp_path / "after", empty_layers))
+    after = _uploads(_synthesize(tmp_path / "after", empty_layers, source))
 
     assert len(before) == len(after) == 3
     assert len(before - after) == 1
@@ -61,13 +57,13 @@ def test_a_layer_not_built_names_the_command(tmp_path) -> None:
         _synthesize(tmp_path / "out", [Layer("strands", tmp_path)])
 
 
-def _synthesize(out: Path, layers: list[Layer]) -> Path:
+def _synthesize(out: Path, layers: list[Layer], handler: Path = HANDLER) -> Path:
     from aws_cdk import App
 
     from infra.app import build
 
     app = App(outdir=str(out))
-    build(app, {}, layers=layers)
+    build(app, {}, layers=layers, handler=handler)
     app.synth()
     return out
 

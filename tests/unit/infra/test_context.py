@@ -10,7 +10,12 @@ from infra.context import ContextError, read
 def test_nothing_given_is_the_first_plan() -> None:
     context = read(Context, {}, {})
 
-    assert (context.auth, context.region, context.memory_mb, context.timeout_s) == ("none", "us-east-1", 1024, 300)
+    assert (context.auth, context.region, context.memory_mb, context.timeout_s) == (
+        "none",
+        "us-east-1",
+        1024,
+        300,
+    )
 
 
 def test_the_context_wins_over_the_environment_and_that_over_the_default() -> None:
@@ -72,7 +77,7 @@ def test_what_is_wrong_is_refused_with_the_choices(context: dict[str, str], says
 
 
 def test_a_wrong_variable_is_named() -> None:
-    with pytest.raises(ContextError, match="^MEMORY_MB=lots is not possible"):
+    with pytest.raises(ContextError, match="MEMORY_MB=lots is not possible"):
         read(Context, {}, {"MEMORY_MB": "lots"})
 
 
@@ -107,13 +112,15 @@ def test_otlp_takes_the_place_of_langfuse() -> None:
 @pytest.mark.parametrize(
     ("model", "region", "remedy"),
     [
-        ("us.anthropic.claude-sonnet-4-6", "eu-west-1", "use -c model_id=eu.anthropic.claude-sonnet-4-6, or -c region=us-"),
-        ("eu.anthropic.claude-sonnet-4-6", "sa-east-1", "use -c model_id=global.anthropic.claude-sonnet-4-6"),
-        ("arn:aws:bedrock:us-west-2:123456789012:provisioned-model/x", "us-east-1", "use -c region=us-west-2"),
+        ("us.a.model", "eu-west-1", "use -c model_id=eu.a.model, or -c region=us-"),
+        ("eu.a.model", "sa-east-1", "use -c model_id=global.a.model"),
+        ("arn:aws:bedrock:us-west-2:1:provisioned-model/x", "us-east-1", "use -c region=us-west-2"),
         ("arn:aws:s3:::models", "us-east-1", "is not the ARN of a Bedrock model"),
     ],
-)  # fmt: skip
-def test_a_region_without_the_model_is_refused_with_what_to_choose(model: str, region: str, remedy: str) -> None:
+)
+def test_a_region_without_the_model_is_refused_with_what_to_choose(
+    model: str, region: str, remedy: str
+) -> None:
     with pytest.raises(ModelError) as refused:
         read(Context, {"model_id": model, "region": region}, {})
 

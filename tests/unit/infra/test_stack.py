@@ -35,7 +35,9 @@ def _allowed(template: dict[str, Any]) -> set[str]:
 def test_the_function_is_the_first_plans(synthesize) -> None:
     function = _function(synthesize())
 
-    assert {name: function[name] for name in ("Handler", "Runtime", "Architectures", "MemorySize", "Timeout")} == {
+    assert {
+        name: function[name] for name in ("Handler", "Runtime", "Architectures", "MemorySize", "Timeout")
+    } == {
         "Handler": "lambda_handler.handler",
         "Runtime": "python3.13",
         "Architectures": ["x86_64"],
@@ -57,7 +59,11 @@ def test_sizes_and_ceilings_are_the_contexts(synthesize) -> None:
     )
     function = _function(template)
 
-    assert (function["ReservedConcurrentExecutions"], function["MemorySize"], function["Timeout"]) == (5, 2048, 60)
+    assert (function["ReservedConcurrentExecutions"], function["MemorySize"], function["Timeout"]) == (
+        5,
+        2048,
+        60,
+    )
     assert _one(template, "AWS::Logs::LogGroup")["RetentionInDays"] == 7
 
 
@@ -203,7 +209,9 @@ def test_no_secret_value_ever_stands_in_an_assembly(assembly) -> None:
 
 
 def test_keys_without_a_secret_are_warned_of(assembly) -> None:
-    warned = (assembly({}, {"LANGFUSE_SECRET_KEY": "sk-lf"}) / "strands-langfuse-lambda.metadata.json").read_text()
+    warned = (
+        assembly({}, {"LANGFUSE_SECRET_KEY": "sk-lf"}) / "strands-langfuse-lambda.metadata.json"
+    ).read_text()
 
     assert "the function will run untraced" in warned
     assert "hatch run put-secret" in warned

@@ -1,0 +1,103 @@
+"""The keys go to Secrets Manager, and nowhere else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tools import put_secret
+from tools.command import Failure
+
+KEYS = {"LANGFUSE_PUBLIC_KEY": "pk-lf-1", "LANGFUSE_SECRET_KEY": "sk-lf-1"}
+
+
+class Secrets:
+    """Secrets Manager, with one secret or none."""
+
+    def __init__(self, value: str | None = None, refuses: str | None = None) -> None:
+        self.value = value
+        self.refuses = refuses
+        self.written = 0
+
+    def get_secret_value(self, **asked: str) -> dict[str, Any]:
+        if self.refuses or self.value is None:
+            code = self.refuses or "ResourceNotFoundException"
+            raise ClientError({"Error": {"Code": code}}, "GetSecretValue")
+        return {"ARN": f"arn:{asked['SecretId']}", "SecretString": self.value}
+
+    def create_secret(self, **asked: str) -> dict[str, Any]:
+        self.value = asked["SecretString"]
+        self.written += 1
+        return {"ARN": f"arn:{asked['Name']}"}
+
+    def put_secret_value(self, **asked: str) -> None:
+        self.value = asked["SecretString"]
+        self.written += 1
+
+
+def test_a_secret_is_created() -> None:
+    secrets = Secrets()
+
+    assert put_secret.put(secrets, "langfuse", KEYS) == ("arn:langfuse", "Created")
+    assert json.loads(secrets.value or "") == KEYS
+
+
+def test_a_secret_is_updated() -> None:
+    secrets = Secrets("{}")
+
+    assert put_secret.put(secrets, "langfuse", KEYS) == ("arn:langfuse", "Updated")
+    assert json.loads(secrets.value or "") == KEYS
+
+
+def test_the_same_keys_are_not_written_twice() -> None:
+    secrets = Secrets()
+    put_secret.put(secrets, "langfuse", KEYS)
+    put_secret.put(secrets, "langfuse", KEYS)
+
+    assert secrets.written == 1
+
+
+def test_a_refusal_is_one_line_without_the_keys() -> None:
+    with pytest.raises(Failure) as failure:
+        put_secret.put(Secrets(refuses="AccessDeniedException"), "langfuse", KEYS)
+
+    assert "the secret langfuse was not written" in str(failure.value)
+    assert "sk-lf" not in str(failure.value)
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("LANGFUSE_PUBLIC_KEY=pk-file\nLANGFUSE_SECRET_KEY='sk-file'\nOTHER=x\n")
+
+    given = put_secret.given({"LANGFUSE_PUBLIC_KEY": "pk-environment", "LANGFUSE_SECRET_KEY": ""}, file)
+
+    assert given == {"LANGFUSE_PUBLIC_KEY": "pk-environment", "LANGFUSE_SECRET_KEY": "sk-file"}
+
+
+def test_no_file_is_no_trouble(tmp_path: Path) -> None:
+    assert put_secret.given({}, tmp_path / ".env") == {}
+
+
+def test_only_what_is_missing_is_asked_for() -> None:
+    prompts: list[str] = []
+
+    def prompt(text: str) -> str:
+        prompts.append(text)
+        return " sk-typed "
+
+    keys = put_secret.asked({"LANGFUSE_PUBLIC_KEY": "pk"}, prompt, lambda: True)
+
+    assert keys == {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk-typed"}
+    assert prompts == ["LANGFUSE_SECRET_KEY: "]
+
+
+def test_with_nobody_to_ask_the_missing_key_is_named() -> None:
+    with pytest.raises(Failure, match="LANGFUSE_SECRET_KEY not set: put them into the environment"):
+        put_secret.asked({"LANGFUSE_PUBLIC_KEY": "pk"}, input, lambda: False)
+
+
+def test_an_empty_answer_is_refused() -> None:
+    with pytest.raises(Failure, match="LANGFUSE_PUBLIC_KEY is empty"):
+        put_secret.asked({}, lambda _: "", lambda: True)
