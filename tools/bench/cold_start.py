@@ -1,0 +1,241 @@
+"""From the start of a process to its first answer: the handler of the documentation, and ours."""
+
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import layers
+from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
+from tools.bench.sampling import interleave
+from tools.build_layers.opt import unpack
+from tools.local import processes, sandbox
+from tools.local.bedrock import Bedrock
+from tools.local.environment import Environment
+from tools.local.function import Function
+from tools.local.invocation import Invocation
+from tools.local.langfuse import Langfuse
+
+ROUNDS = 13
+HELD_ROUNDS = 5
+HELD = 1024 / 1769
+"""Of a core: what a function of 1,024 MB gets; 1,769 MB are one
+(https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)."""
+
+OURS = Path(__file__).parents[2] / "packages" / "handler" / "src"
+PLAIN = Path(__file__).parent / "peers" / "plain"
+_EVENT = {
+    "version": "2.0",
+    "rawPath": "/",
+    "headers": {"content-type": "application/json"},
+    "requestContext": {"http": {"method": "POST", "path": "/"}},
+    "body": json.dumps({"query": "What is 2+2?"}),
+    "isBase64Encoded": False,
+}
+_CGROUP = Path("/sys/fs/cgroup/cpu")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A handler on a tree of dependencies, and what was left out of it."""
+
+    name: str
+    code: Path
+    opt: Path
+    without: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One cold start: milliseconds and megabytes."""
+
+    init_cpu: float
+    init_wall: float
+    answer_cpu: float
+    answer_wall: float
+    export_cpu: float
+    peak_mb: float
+
+
+def measure() -> Part:
+    """Start each variant afresh in turn, its tree read-only, its trace checked at the receiver."""
+    with contextlib.ExitStack() as stack:
+        bedrock = stack.enter_context(Bedrock())
+        langfuse = stack.enter_context(Langfuse())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(_readable(folder))
+        samplers = {v.name: _sampler(v, bedrock, langfuse) for v in _variants(folder)}
+        found, failed = interleave("cold starts", samplers, ROUNDS)
+        held, absent = _held(samplers, found)
+    return Part(
+        title="Cold start",
+        tables=[_table("Milliseconds to the first answer", found), *held],
+        claims=_claims(found),
+        charts=[
+            Chart("CPU to the first answer", "ms", {n: _median(s, "answer_cpu") for n, s in found.items()})
+        ],
+        absent={**failed, **absent},
+    )
+
+
+def _variants(folder: Path) -> list[Variant]:
+    opt = unpack([layer.zip for layer in layers.LAYERS])
+    bare = folder / "opt"
+    shutil.copytree(opt, bare, ignore=shutil.ignore_patterns("__pycache__"))
+    return [
+        Variant("plain, no usable bytecode", PLAIN, bare),
+        Variant("plain, our layers", PLAIN, opt),
+        Variant("ours, no usable bytecode", OURS, bare),
+        Variant("ours", OURS, opt),
+    ]
+
+
+@contextlib.contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    folder.chmod(0o755)  # the sandbox is another user's to read
+    yield
+
+
+def _sampler(variant: Variant, bedrock: Bedrock, langfuse: Langfuse) -> Callable[..., Sample]:
+    function = Function(
+        code=variant.code,
+        opt=variant.opt,
+        environment={
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url,
+            "BEDROCK_REGION": "us-east-1",
+            "BEDROCK_MODEL_ID": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
+            "LANGFUSE_SECRET_KEY": langfuse.secret_key,
+            "LANGFUSE_HOST": langfuse.url,
+            "LANGFUSE_BASE_URL": langfuse.url,
+        },
+        timeout_s=60,
+    )
+
+    def sample(cpus: float = 0) -> Sample:
+        with _limited(cpus) as join:
+            return _sample(function, langfuse, join)
+
+    return sample
+
+
+def _sample(function: Function, langfuse: Langfuse, join: Callable[[], None]) -> Sample:
+    exports = len(langfuse.exports)
+    pids: list[int] = []
+
+    def start(launch: sandbox.Launch) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
+            launch.argv,
+            cwd=launch.cwd,
+            env=launch.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+            preexec_fn=join,  # noqa: PLW1509 - the bench starts one process at a time
+        )
+        pids.append(process.pid)
+        return process
+
+    began = time.perf_counter()
+    environment = Environment(function, log=lambda _: None, start=start)
+    try:
+        if error := environment.init(30):
+            raise RuntimeError(error["errorMessage"])
+        init_wall, init_cpu = time.perf_counter() - began, processes.cpu_s(pids[0])
+        invocation = Invocation(json.dumps(_EVENT).encode())
+        serving = threading.Thread(target=environment.serve, args=(invocation,))
+        asked = time.perf_counter()
+        serving.start()
+        invocation.wait()
+        answer_wall, answer_cpu = time.perf_counter() - asked, processes.cpu_s(pids[0])
+        _check(invocation)
+        serving.join()
+        if len(langfuse.exports) == exports:
+            raise RuntimeError("the trace did not arrive")
+        export_cpu, peak_mb = processes.cpu_s(pids[0]), processes.peak_mb(pids[0])
+    finally:
+        environment.end()
+    milliseconds = [
+        1000 * value for value in (init_cpu, init_wall, answer_cpu, init_wall + answer_wall, export_cpu)
+    ]
+    return Sample(*milliseconds, peak_mb)
+
+
+def _check(invocation: Invocation) -> None:
+    if invocation.error:
+        raise RuntimeError(invocation.error["errorMessage"])
+    answered = json.loads(json.loads(invocation.payload)["body"])
+    if "4" not in answered.get("response", ""):
+        raise RuntimeError(f"not an answer: {answered}")
+
+
+@contextlib.contextmanager
+def _limited(cpus: float) -> Iterator[Callable[[], None]]:
+    """Yields what a new process calls to get no more than this share of a core; 0 is no limit."""
+    if not cpus:
+        yield lambda: None
+        return
+    group = _CGROUP / f"strands-langfuse-lambda-bench-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / "cpu.cfs_period_us").write_text("20000")
+        (group / "cpu.cfs_quota_us").write_text(str(round(20000 * cpus)))
+        tasks = group / "cgroup.procs"
+        yield lambda: tasks.write_text("0") and None
+    finally:
+        for _ in range(100):
+            with contextlib.suppress(OSError):
+                group.rmdir()
+                break
+            time.sleep(0.05)
+
+
+def _held(
+    samplers: Mapping[str, Callable[..., Sample]], found: Mapping[str, list[Sample]]
+) -> tuple[list[Table], dict[str, str]]:
+    """The same with the CPU held to what Lambda gives, where control groups allow."""
+    if not os.access(_CGROUP, os.W_OK) or not (_CGROUP / "cpu.cfs_quota_us").exists():
+        return [], {"CPU held to 0.58 of a core": "no writable cpu control group on this machine"}
+    variants = {name: (lambda sample=samplers[name]: sample(HELD)) for name in found}
+    held, failed = interleave("cold starts at 0.58 of a core", variants, HELD_ROUNDS)
+    return [_table("The same with 0.58 of a core, as 1,024 MB get", held)] if held else [], failed
+
+
+_COLUMNS = {
+    "init_cpu": "init CPU",
+    "init_wall": "init wall",
+    "answer_cpu": "CPU to the answer",
+    "answer_wall": "wall to the answer",
+    "export_cpu": "CPU to the exported trace",
+    "peak_mb": "peak MB",
+}
+
+
+def _table(title: str, found: Mapping[str, list[Sample]]) -> Table:
+    rows: list[list[str | float | int]] = [
+        [name, *(spread([getattr(sample, column) for sample in samples]) for column in _COLUMNS)]
+        for name, samples in found.items()
+    ]
+    return Table(title, ["handler", *_COLUMNS.values()], rows)
+
+
+def _median(samples: list[Sample], column: str) -> float:
+    return statistics.median(getattr(sample, column) for sample in samples)
+
+
+def _claims(found: Mapping[str, list[Sample]]) -> list[Claim]:
+    cpu = {name: _median(samples, "answer_cpu") for name, samples in found.items()}
+    ratio = cpu["ours"] / cpu["plain, no usable bytecode"]
+    what = "CPU to the first answer, ours against the plain handler without usable bytecode"
+    return [at_most(what, ratio, 0.26), at_most(f"{what}, the further goal", ratio, 0.21)]
