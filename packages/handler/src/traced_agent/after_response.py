@@ -99,7 +99,7 @@ class Extension:
         self.alive = False
 
     def _next(self) -> dict[str, Any]:
-        """Wait for the next request; for as long as it takes, since the environment may be frozen meanwhile."""
+        """Wait for the next request, as long as it takes: the environment may be frozen meanwhile."""
         response, body = self._call("GET", "/event/next", None, {"Lambda-Extension-Identifier": self._id})
         if response.status != 200:
             raise http.client.HTTPException(f"/event/next answered {response.status}")

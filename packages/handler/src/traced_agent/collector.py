@@ -68,7 +68,8 @@ class Flight:
         self._clock = clock
         self._deadline = clock() + budget_s
         self._socket: socket.socket | None = None
-        self._aborted = False
+        self.aborted = False
+        """Whether the connection was cut: what then looks like the end of an answer is none."""
 
     @property
     def left(self) -> list[ReadableSpan]:
@@ -83,19 +84,19 @@ class Flight:
             ExportError: it is.
         """
         remaining = self._deadline - self._clock()
-        if remaining <= 0 or self._aborted:
+        if remaining <= 0 or self.aborted:
             raise ExportError("the time for the export was over")
         return remaining
 
     def connected(self, connection: socket.socket) -> None:
         """Note the socket that is waited on, for `abort` to cut."""
         self._socket = connection
-        if self._aborted:
+        if self.aborted:
             self.abort()
 
     def abort(self) -> None:
         """Cut the connection: whatever waits on it wakes up. From any thread, at any time."""
-        self._aborted = True
+        self.aborted = True
         if self._socket is not None:
             with suppress(OSError):  # closed already
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -201,6 +202,8 @@ class Collector:
             connection.request("POST", self._target(connection), gzip.compress(body, 6), dict(self.headers))
             response = connection.getresponse()
             body = response.read(_READ)
+            if flight.aborted or (response.length and len(body) < _READ):
+                raise http.client.IncompleteRead(body)
             if not response.isclosed():
                 connection.close()  # there is more than anybody will read
         except (OSError, http.client.HTTPException) as error:

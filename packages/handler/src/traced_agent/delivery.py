@@ -102,7 +102,8 @@ class Delivery:
 
     def _take_off(self, until: float) -> None:
         for run in self._runs:
-            self._counts[metrics.TRACES_RETRIED] += run.tries > 0
+            if run.tries:
+                self._counts[metrics.TRACES_RETRIED] += 1
             run.tries += 1
         spans = [span for run in self._runs for span in run.spans]
         self._flight = Flight(spans, until - time.monotonic())
@@ -195,8 +196,14 @@ class Delivery:
     def _flush(self, until: float) -> None:
         """Let the destination's SDK send what the agent's author gave it; one that hangs is left behind."""
         if self._flusher is None or not self._flusher.is_alive():
-            self._flusher = _started(self._destination.flush)
+            self._flusher = _started(self._send_authors)
             self._flusher.join(max(0.0, until - time.monotonic()))
+
+    def _send_authors(self) -> None:
+        try:
+            self._destination.flush()
+        except BaseException as error:  # noqa: BLE001 - said, and no more
+            logger.warning("%s: %s | scores and media are not sent", type(error).__name__, error)
 
 
 def _started(target: Callable[..., None], *args: Any) -> threading.Thread:
