@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
+RUNTIME = Path(__file__).with_name("runtime.txt")
+"""The lock of the pinned runtime client, and what it needs."""
+
+
 @dataclass(frozen=True)
 class Cors:
     """The CORS settings of a Function URL, by AWS's own names."""
@@ -23,6 +27,8 @@ class Function:
 
     code: Path
     """The directory that becomes /var/task."""
+    runtime: Path = RUNTIME
+    """The lock of the runtime client."""
     opt: Path | None = None
     """The directory that becomes /opt: the union of the layers."""
     handler: str = "lambda_handler.handler"

@@ -16,11 +16,10 @@ from pathlib import Path
 
 from tools import cache, interpreter, wheels
 
-LOCK = Path(__file__).with_name("runtime.txt")
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 
-def directory(lock: Path = LOCK) -> Path:
+def directory(lock: Path) -> Path:
     """The unpacked runtime; made once per lock, bootstrap and interpreter, then kept.
 
     Raises:

@@ -119,7 +119,7 @@ def _boxed(function: Function, api: str) -> Launch:
     argv = ["bwrap", *_box(), "--ro-bind", str(prefix), str(prefix)]
     for path in packages:
         argv += ["--tmpfs", path]
-    mounts = {"/var/task": function.code, "/var/runtime": runtime.directory()}
+    mounts = {"/var/task": function.code, "/var/runtime": runtime.directory(function.runtime)}
     if function.opt:
         mounts["/opt"] = function.opt
     for target, source in mounts.items():
@@ -140,7 +140,7 @@ def _boxed(function: Function, api: str) -> Launch:
 
 def _plain(function: Function, api: str) -> Launch:
     python, _, _ = _interpreter()
-    installed = runtime.directory()
+    installed = runtime.directory(function.runtime)
     scratch = Path(tempfile.mkdtemp(prefix="lambda-tmp-"))
     environ = variables(function, api, str(function.code), str(installed))
     environ |= {"HOME": str(scratch), "TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}

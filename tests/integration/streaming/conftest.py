@@ -1,0 +1,89 @@
+"""The streaming function on the built layers, in AWS's own runtime client, behind a local Function URL."""
+
+import contextlib
+import http.client
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tools.local.bedrock import Bedrock
+from tools.local.environments import Environments
+from tools.local.front import FunctionUrl
+from tools.local.function import Function
+
+SOURCE = Path(__file__).parents[3] / "packages" / "handler" / "src"
+JSON_TYPE = {"content-type": "application/json"}
+
+
+@dataclass
+class Served:
+    """A function behind its URL."""
+
+    environments: Environments
+    url: str
+    log: list
+
+    def post(self, query, accept="text/event-stream", **more):
+        """The response, its body still to be read."""
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        connection.request("POST", "/", json.dumps({"query": query, **more}), {**JSON_TYPE, "accept": accept})
+        return connection.getresponse()
+
+    def events(self, query, **more):
+        return list(events_of(self.post(query, **more)))
+
+    @property
+    def starts(self):
+        return sum("Init Duration:" in line for line in self.log)
+
+
+def events_of(response):
+    """Each event's name and object, as they come; comments under the name None."""
+    name = None
+    for line in response:
+        field, _, value = line.decode().rstrip("\n").partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            yield name, json.loads(value)
+        elif field == "":
+            name = None
+
+
+@pytest.fixture(scope="session")
+def serve(opt):
+    """Serves the handler's source, or other code, for the length of a `with`."""
+
+    @contextlib.contextmanager
+    def serve(*, bedrock_url="", streaming=True, code=SOURCE, timeout_s=20.0, environment=None, **function):
+        log = []
+        variables = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock_url, **(environment or {})}
+        if streaming:
+            variables["STREAMING"] = "true"
+        served = Function(
+            code=code, opt=opt, streaming=streaming, environment=variables, timeout_s=timeout_s, **function
+        )
+        with Environments(served, log=log.append) as environments, FunctionUrl(environments) as front:
+            yield Served(environments, front.url, log)
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def bedrock():
+    with Bedrock() as bedrock:
+        yield bedrock
+
+
+@pytest.fixture(scope="session")
+def streaming(serve, bedrock):
+    with serve(bedrock_url=bedrock.url) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def events():
+    return events_of

@@ -1,0 +1,144 @@
+"""Streams as a client of the Function URL sees them."""
+
+import json
+import shutil
+import time
+
+import pytest
+
+from tests.integration.streaming.conftest import SOURCE
+from tools.local.bedrock import Bedrock
+from tools.local.langfuse import Langfuse
+
+
+def test_text_comes_while_the_model_is_still_speaking(serve, events):
+    with Bedrock(pace_s=0.1) as slow, serve(bedrock_url=slow.url) as served:
+        served.events("warm up")
+        response = served.post("Hello. [[say 12]]")
+        came = [(name, time.monotonic()) for name, _ in events(response)]
+    names = [name for name, _ in came]
+    assert (names[0], names[-1]) == ("start", "result")
+    first_text = came[names.index("text")][1]
+    assert came[-1][1] - first_text > 0.5
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+
+
+def test_the_deltas_are_the_answer(streaming):
+    events = streaming.events("Please. [[say 400]]")
+    text = "".join(content["text"] for name, content in events if name == "text")
+    assert text.strip() == events[-1][1]["response"]
+    assert len([name for name, _ in events if name == "text"]) > 100
+
+
+def test_a_buffered_url_answers_json_and_says_so(serve, bedrock):
+    with serve(bedrock_url=bedrock.url, streaming=False) as served:
+        response = served.post("What is 6 * 7?")
+        body = json.load(response)
+        plain = served.post("What is 6 * 7?", accept="application/json")
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["x-response-mode"] == "buffered"
+    assert body["success"] is True
+    assert "x-response-mode" not in plain.headers
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "text/*", "text/event-stream;q=0", "application/json", ";;q="])
+def test_a_streaming_url_answers_json_to_who_did_not_ask_for_a_stream(streaming, accept):
+    response = streaming.post("What is 6 * 7?", accept=accept)
+    assert response.status == 200
+    assert response.headers["content-type"] == "application/json"
+    assert "42" in json.load(response)["response"]
+
+
+def test_a_refusal_before_the_start_keeps_its_status(streaming):
+    response = streaming.post("")
+    assert response.status == 400
+    assert json.load(response)["error"]["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    ("directive", "code"),
+    [("[[break]]", "model_error"), ("[[cut]]", "model_error"), ("[[deny]]", "model_access_denied")],
+)
+def test_a_model_that_fails_ends_the_stream_with_the_contracts_error(streaming, directive, code):
+    events = streaming.events(f"Tell me. {directive}")
+    assert (events[0][0], events[-1][0]) == ("start", "error")
+    assert events[-1][1]["success"] is False
+    assert events[-1][1]["error"]["code"] == code
+    assert events[-1][1]["run_id"] == events[0][1]["run_id"]
+
+
+def test_the_deadline_ends_the_stream_and_the_next_request_is_unharmed(serve, bedrock):
+    with serve(bedrock_url=bedrock.url, timeout_s=4.0) as served:
+        events = served.events("Slowly. [[drip]]")
+        assert "text" in [name for name, _ in events]
+        assert events[-1][1]["error"]["code"] == "deadline_exceeded"
+        after = served.events("What is 6 * 7?")
+        assert served.starts == 1
+    assert after[-1][0] == "result"
+    assert {content["run_id"] for _, content in after if "run_id" in content} == {after[0][1]["run_id"]}
+    assert "".join(content["text"] for name, content in after if name == "text").endswith(
+        after[-1][1]["response"]
+    )
+
+
+def test_a_client_that_goes_away_does_not_harm_the_next_request(serve, events):
+    with Bedrock(pace_s=0.02) as slow, serve(bedrock_url=slow.url, reserved_concurrency=1) as served:
+        response = served.post("Hello. [[say 60]]")
+        next(events(response))
+        response.close()
+        until = time.monotonic() + 15
+        while (response := served.post("What is 6 * 7?")).status == 429 and time.monotonic() < until:
+            response.read()
+            time.sleep(0.1)
+        assert list(events(response))[-1][0] == "result"
+        assert served.starts == 1
+
+
+def test_a_slow_reader_loses_nothing(streaming, events):
+    response = streaming.post("Please. [[say 20000]]")
+    time.sleep(1.5)
+    heard = list(events(response))
+    text = "".join(content["text"] for name, content in heard if name == "text")
+    assert text.strip() == heard[-1][1]["response"]
+    assert len(text.split()) >= 20000
+
+
+def test_the_trace_arrives_whole_after_the_stream(serve, bedrock):
+    with Langfuse() as langfuse:
+        keys = {
+            "LANGFUSE_PUBLIC_KEY": "pk-lf-local",
+            "LANGFUSE_SECRET_KEY": "sk-lf-local",
+            "LANGFUSE_HOST": langfuse.url,
+        }
+        with serve(bedrock_url=bedrock.url, environment=keys) as served:
+            events = served.events("What is 6 * 7?")
+            trace = langfuse.wait_for(events[0][1]["trace_id"])
+    assert events[-1][1]["trace_id"] == events[0][1]["trace_id"]
+    assert "42" in trace.root.attributes["langfuse.observation.output"]
+    assert trace.named("chat")
+
+
+DIES = """
+import os
+from traced_agent.reply import Replies
+replies = Replies(os.environ, streaming=True)
+
+def handler(event, context):
+    with replies.to(context.aws_request_id, 5) as reply:
+        hear = reply.begin("text/event-stream", {"run_id": "r"})
+        hear(data="Half of ")
+        if event.get("die"):
+            raise ValueError("secret")
+"""
+
+
+def test_a_handler_that_dies_mid_stream_fails_the_invocation_and_not_the_environment(serve, tmp_path):
+    shutil.copytree(SOURCE / "traced_agent", tmp_path / "traced_agent")
+    (tmp_path / "dies.py").write_text(DIES)
+    with serve(code=tmp_path, handler="dies.handler") as served:
+        invocation = served.environments.invoke(b'{"die": true}')
+        assert b"Half of " in invocation.payload
+        assert invocation.error["errorType"] == "Function.ValueError"
+        again = served.environments.invoke(b'{"die": true}')
+        assert again.error["errorType"] == "Function.ValueError"
+        assert served.starts == 1
