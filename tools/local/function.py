@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
 RUNTIME = Path(__file__).with_name("runtime.txt")
 """The lock of the pinned runtime client, and what it needs."""
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.integration.streaming.conftest import SOURCE
+from tests.integration.url.conftest import SOURCE
 from tools.local.bedrock import Bedrock
 from tools.local.langfuse import Langfuse
 
