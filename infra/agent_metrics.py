@@ -31,7 +31,7 @@ class AgentMetrics:
         return cloudwatch.Metric(
             namespace=written.NAMESPACE,
             metric_name=name,
-            dimensions_map={"FunctionName": self._function.function_name},
+            dimensions_map={written.DIMENSION: self._function.function_name},
             statistic="Sum",
             period=PERIOD,
         )
