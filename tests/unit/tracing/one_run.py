@@ -1,6 +1,7 @@
-"""One run of an agent, traced as Langfuse documents it, or by us: `one_run.py documented|ours URL`."""
+"""One run of an agent, traced as Langfuse documents it or by us: `one_run.py documented|ours|author-…`."""
 
 import json
+import os
 import sys
 
 from strands import Agent, tool
@@ -26,9 +27,10 @@ class TwoTurns(Model):
         self.turns += 1
         yield {"messageStart": {"role": "assistant"}}
         if self.turns == 1:
-            use = {"toolUseId": "t1", "name": "add"}
+            use = {"toolUseId": "t1", "name": "look_up"}
             yield {"contentBlockStart": {"start": {"toolUse": use}}}
-            yield {"contentBlockDelta": {"delta": {"toolUse": {"input": json.dumps({"a": 2, "b": 2})}}}}
+            arguments = json.dumps({"word": "CANARY-ARGUMENT"})
+            yield {"contentBlockDelta": {"delta": {"toolUse": {"input": arguments}}}}
             yield {"contentBlockStop": {}}
             yield {"messageStop": {"stopReason": "tool_use"}}
         else:
@@ -40,9 +42,16 @@ class TwoTurns(Model):
 
 
 @tool
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
+def look_up(word: str) -> str:
+    """Look a word up."""
+    if os.environ.get("TOOL") == "raises":
+        raise ValueError("CANARY-ERROR in " + word)
+    if os.environ.get("TOOL") == "observes":
+        from langfuse import get_client
+
+        with get_client().start_as_current_observation(name="mine", input="CANARY-MINE") as span:
+            span.score(name="fit", value=1)
+    return "CANARY-RESULT"
 
 
 QUERY = {"query": "What is 2+2? CANARY-PROMPT"}
@@ -50,7 +59,7 @@ RESPONSE = {"response": "Four, ünder CANARY-ANSWER."}
 RUN = {"session_id": "s-1", "user_id": "u-1", "metadata": {"team": "größe", "n": "1"}}
 
 
-def documented(url):
+def documented():
     from langfuse import get_client, propagate_attributes
 
     client = get_client()
@@ -64,25 +73,26 @@ def documented(url):
     client.flush()
 
 
-def ours(url):
-    import os
-
+def ours():
     from traced_agent import tracing
     from traced_agent.settings import Settings
 
     traces = tracing.start(Settings.from_env(os.environ), None)
-    with traces.observe(name="query", run_id="abc", query=QUERY, tags=["mine"], **RUN) as observation:
-        agent()
-        observation.answer(RESPONSE)
-    assert "langfuse" not in sys.modules
-    traces.export(20)
+    for _ in range(int(os.environ.get("RUNS", "1"))):
+        with traces.observe(name="query", run_id="abc", query=QUERY, tags=["mine"], **RUN) as observation:
+            agent()
+            observation.answer(RESPONSE)
+        print("langfuse" in sys.modules, file=sys.stderr)
+        traces.export(20)
 
 
 def agent():
-    return Agent(model=TwoTurns(), tools=[add], system_prompt="Be brief.", callback_handler=None)(
+    return Agent(model=TwoTurns(), tools=[look_up], system_prompt="CANARY-SYSTEM", callback_handler=None)(
         QUERY["query"]
     )
 
 
 if __name__ == "__main__":
-    {"documented": documented, "ours": ours}[sys.argv[1]](sys.argv[2])
+    if os.environ.get("IMPORTED") == "at the top":
+        import langfuse  # noqa: F401
+    {"documented": documented, "ours": ours}[sys.argv[1]]()

@@ -134,9 +134,13 @@ def test_a_failed_run_says_why(recorded):
 
 
 def test_an_exception_that_passes_through_fails_the_run_and_a_reason_given_before_stands(recorded):
-    with pytest.raises(KeyError), recorded.observe() as observation:
-        observation.fail("deadline_exceeded", "too late")
-        raise KeyError("x")
+    def run():
+        with recorded.observe() as observation:
+            observation.fail("deadline_exceeded", "too late")
+            raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        run()
     assert recorded.spans()["query"].status.description == "deadline_exceeded: too late"
 
 

@@ -18,8 +18,9 @@ VOLATILE = re.compile(
 """What differs from run to run, or says which program it was."""
 
 
-def environment(langfuse, **more):
-    return {
+def start(how, langfuse, **more):
+    """One run in a process of its own."""
+    environment = {
         "PATH": os.environ["PATH"],
         "LANGFUSE_BASE_URL": langfuse.url,
         "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
@@ -32,21 +33,23 @@ def environment(langfuse, **more):
         "AWS_REGION": "us-east-1",
         **more,
     }
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, str(SCRIPT), how], env=environment, **pipes)
 
 
-def run(how, langfuse, **more):
-    command = [sys.executable, str(SCRIPT), how, langfuse.url]
-    return subprocess.Popen(command, env=environment(langfuse, **more), stderr=subprocess.PIPE, text=True)
+def done(process):
+    """What it wrote to its log."""
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    return out + errors
 
 
 @pytest.fixture(scope="module")
 def both():
     """What the receiver got of either, each from a process of its own."""
     with Langfuse() as theirs, Langfuse() as ours:
-        started = [run("documented", theirs), run("ours", ours)]
-        for process in started:
-            _, errors = process.communicate(timeout=60)
-            assert process.returncode == 0, errors
+        started = [start("documented", theirs), start("ours", ours)]
+        assert "True" not in [done(process) for process in started][1], "langfuse was imported too early"
         yield theirs, ours
 
 
@@ -95,3 +98,64 @@ def test_the_headers_are_those_of_the_documented_set_up(both):
     }
     assert ours["x-langfuse-ingestion-version"] == "4"
     assert ours["content-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("imported", ["in the tool", "at the top"])
+def test_an_observation_of_the_agents_author_arrives_and_arrives_once(imported):
+    with Langfuse() as langfuse:
+        log = done(start("ours", langfuse, TOOL="observes", IMPORTED=imported, RUNS="2"))
+        traces = langfuse.traces()
+    assert len(traces) == 2
+    for trace in traces:
+        spans = {span.span_id: span for span in trace.spans}
+        assert len(spans) == len(trace.spans) == 8
+        (mine,) = (span for span in trace.spans if span.name == "mine")
+        assert spans[mine.parent_id].name == "execute_tool look_up"
+        assert mine.attributes["session.id"] == "s-1"
+        assert mine.scope == "langfuse-sdk"
+    assert "Client will be disabled" not in log
+
+
+CONTENT = ("PROMPT", "ANSWER", "ARGUMENT", "RESULT", "ERROR", "SYSTEM", "MINE")
+
+
+@pytest.fixture(scope="module")
+def told():
+    """The same runs, with their content and without, with a tool that works and one that raises."""
+    with Langfuse() as full, Langfuse() as metadata:
+        started = [
+            start("ours", langfuse, TOOL=tool, TRACE_CONTENT=content)
+            for langfuse, content in ((full, "full"), (metadata, "metadata"))
+            for tool in ("observes", "raises")
+        ]
+        for process in started:
+            done(process)
+        yield full.traces(), metadata.traces()
+
+
+def test_without_content_no_prompt_answer_argument_result_or_message_leaves(told):
+    full, metadata = map(repr, told)
+    for canary in CONTENT:
+        assert f"CANARY-{canary}" in full, "the canary must sing where content is traced"
+    assert "CANARY" not in metadata
+
+
+def test_without_content_structure_timing_usage_and_errors_stay(told):
+    full, metadata = told
+    assert sorted(len(trace.spans) for trace in full) == sorted(len(trace.spans) for trace in metadata)
+    (failed,) = (trace for trace in metadata if any(span.status == "error" for span in trace.spans))
+    (tool,) = (span for span in failed.spans if span.name == "execute_tool look_up")
+    assert tool.status == "error"
+    assert tool.attributes["gen_ai.tool.status"] == "error"
+    chats = [span for span in failed.spans if span.name == "chat"]
+    assert [chat.attributes["gen_ai.usage.input_tokens"] for chat in chats] == [11, 11]
+    assert all(span.end_ns > span.start_ns for span in failed.spans)
+    assert failed.root.attributes["session.id"] == "s-1"
+    assert failed.root.attributes["langfuse.trace.metadata.n"] == '"1"'
+
+
+def test_a_tool_that_raises_is_marked_where_it_happened_and_the_run_is_not(told):
+    full, _ = told
+    (failed,) = (trace for trace in full if any(span.status == "error" for span in trace.spans))
+    assert [span.name for span in failed.spans if span.status == "error"] == ["execute_tool look_up"]
+    assert failed.root.status == "unset"

@@ -30,9 +30,6 @@ _NAME: Final = "traced-agent"
 _SPARE_S: Final = 0.5
 """What is left of the function's time, always."""
 
-_PAUSE_S: Final = 0.1
-"""Before the next event is asked for again, when that failed."""
-
 _FAILURES: Final = 50
 """So often in a row, and the extension is taken for dead."""
 
@@ -59,9 +56,10 @@ class Answered:
 class Extension:
     """The internal extension: a registration, and the loop over events."""
 
-    def __init__(self, api: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, api: str, *, pause_s: float = 0.1) -> None:
         self._api = api
-        self._clock = clock
+        self._pause_s = pause_s
+        """Before the next event is asked for again, when that failed."""
         self._id = ""
         self.answered = Answered()
         self.alive = False
@@ -95,7 +93,7 @@ class Extension:
             except BaseException as error:  # noqa: BLE001 - a thread that dies here hangs the environment
                 failures += isinstance(error, OSError | http.client.HTTPException)
                 logger.warning("after the answer: %s: %s", type(error).__name__, error)
-                time.sleep(_PAUSE_S)
+                time.sleep(self._pause_s)
         self.alive = False
 
     def _next(self) -> dict[str, Any]:
@@ -109,8 +107,8 @@ class Extension:
         if event.get("eventType") != "INVOKE":
             return
         deadline = event["deadlineMs"] / 1000 - _SPARE_S
-        self.answered.wait(event["requestId"], deadline - self._clock())
-        export(max(0.0, min(budget_s, deadline - self._clock())))
+        self.answered.wait(event["requestId"], deadline - time.time())
+        export(max(0.0, min(budget_s, deadline - time.time())))
 
     def _call(
         self, method: str, path: str, body: str | None, headers: Mapping[str, str]
