@@ -14,7 +14,7 @@ from typing import Any
 from rich.table import Table as Shown
 
 from tools.bench import page
-from tools.bench.result import Part
+from tools.bench.result import Part, figure
 from tools.command import ERR, OUT, run
 
 PARTS = ("layers", "cold-start", "warm", "traces", "stream", "synth")
@@ -69,7 +69,7 @@ def _show(result: dict[str, Any]) -> None:
     for table in result["part"]["tables"]:
         shown = Shown(*table["columns"], title=table["title"])
         for row in table["rows"]:
-            shown.add_row(*(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row))
+            shown.add_row(*(figure(cell) if isinstance(cell, float) else str(cell) for cell in row))
         ERR.print(shown)
     for claim in result["part"]["claims"]:
         sign = "[green]✓[/]" if claim["holds"] else "[red]✗[/]"

@@ -1,7 +1,7 @@
 """From the start of a process to its first answer: the handler of the documentation, and ours."""
 
 import contextlib
-import json
+import functools
 import os
 import shutil
 import statistics
@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import layers
+from tools.bench import deployed
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.sampling import interleave
-from tools.build_layers.opt import unpack
 from tools.local import processes, sandbox
 from tools.local.bedrock import Bedrock
 from tools.local.environment import Environment
@@ -30,16 +29,6 @@ HELD = 1024 / 1769
 """Of a core: what a function of 1,024 MB gets; 1,769 MB are one
 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)."""
 
-OURS = Path(__file__).parents[2] / "packages" / "handler" / "src"
-PLAIN = Path(__file__).parent / "peers" / "plain"
-_EVENT = {
-    "version": "2.0",
-    "rawPath": "/",
-    "headers": {"content-type": "application/json"},
-    "requestContext": {"http": {"method": "POST", "path": "/"}},
-    "body": json.dumps({"query": "What is 2+2?"}),
-    "isBase64Encoded": False,
-}
 _CGROUP = Path("/sys/fs/cgroup/cpu")
 
 
@@ -87,14 +76,14 @@ def measure() -> Part:
 
 
 def _variants(folder: Path) -> list[Variant]:
-    opt = unpack([layer.zip for layer in layers.LAYERS])
+    opt, plain = deployed.opt(), deployed.PEERS / "plain"
     bare = folder / "opt"
     shutil.copytree(opt, bare, ignore=shutil.ignore_patterns("__pycache__"))
     return [
-        Variant("plain, no usable bytecode", PLAIN, bare),
-        Variant("plain, our layers", PLAIN, opt),
-        Variant("ours, no usable bytecode", OURS, bare),
-        Variant("ours", OURS, opt),
+        Variant("plain, no usable bytecode", plain, bare),
+        Variant("plain, our layers", plain, opt),
+        Variant("ours, no usable bytecode", deployed.OURS, bare),
+        Variant("ours", deployed.OURS, opt),
     ]
 
 
@@ -105,22 +94,7 @@ def _readable(folder: Path) -> Iterator[None]:
 
 
 def _sampler(variant: Variant, bedrock: Bedrock, langfuse: Langfuse) -> Callable[..., Sample]:
-    function = Function(
-        code=variant.code,
-        opt=variant.opt,
-        environment={
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url,
-            "BEDROCK_REGION": "us-east-1",
-            "BEDROCK_MODEL_ID": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-            "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
-            "LANGFUSE_SECRET_KEY": langfuse.secret_key,
-            "LANGFUSE_HOST": langfuse.url,
-            "LANGFUSE_BASE_URL": langfuse.url,
-        },
-        timeout_s=60,
-    )
+    function = deployed.function(variant.code, bedrock, langfuse, tree=variant.opt)
 
     def sample(cpus: float = 0) -> Sample:
         with _limited(cpus) as join:
@@ -153,31 +127,27 @@ def _sample(function: Function, langfuse: Langfuse, join: Callable[[], None]) ->
         if error := environment.init(30):
             raise RuntimeError(error["errorMessage"])
         init_wall, init_cpu = time.perf_counter() - began, processes.cpu_s(pids[0])
-        invocation = Invocation(json.dumps(_EVENT).encode())
+        invocation = Invocation(deployed.event())
         serving = threading.Thread(target=environment.serve, args=(invocation,))
         asked = time.perf_counter()
         serving.start()
         invocation.wait()
         answer_wall, answer_cpu = time.perf_counter() - asked, processes.cpu_s(pids[0])
-        _check(invocation)
+        deployed.check(invocation)
         serving.join()
         if len(langfuse.exports) == exports:
             raise RuntimeError("the trace did not arrive")
         export_cpu, peak_mb = processes.cpu_s(pids[0]), processes.peak_mb(pids[0])
     finally:
         environment.end()
-    milliseconds = [
-        1000 * value for value in (init_cpu, init_wall, answer_cpu, init_wall + answer_wall, export_cpu)
-    ]
-    return Sample(*milliseconds, peak_mb)
-
-
-def _check(invocation: Invocation) -> None:
-    if invocation.error:
-        raise RuntimeError(invocation.error["errorMessage"])
-    answered = json.loads(json.loads(invocation.payload)["body"])
-    if "4" not in answered.get("response", ""):
-        raise RuntimeError(f"not an answer: {answered}")
+    return Sample(
+        init_cpu=1000 * init_cpu,
+        init_wall=1000 * init_wall,
+        answer_cpu=1000 * answer_cpu,
+        answer_wall=1000 * (init_wall + answer_wall),
+        export_cpu=1000 * export_cpu,
+        peak_mb=peak_mb,
+    )
 
 
 @contextlib.contextmanager
@@ -191,14 +161,17 @@ def _limited(cpus: float) -> Iterator[Callable[[], None]]:
     try:
         (group / "cpu.cfs_period_us").write_text("20000")
         (group / "cpu.cfs_quota_us").write_text(str(round(20000 * cpus)))
-        tasks = group / "cgroup.procs"
-        yield lambda: tasks.write_text("0") and None
+        yield functools.partial(_join, group)
     finally:
         for _ in range(100):
             with contextlib.suppress(OSError):
                 group.rmdir()
                 break
             time.sleep(0.05)
+
+
+def _join(group: Path) -> None:
+    (group / "cgroup.procs").write_text("0")
 
 
 def _held(
@@ -231,7 +204,7 @@ def _table(title: str, found: Mapping[str, list[Sample]]) -> Table:
 
 
 def _median(samples: list[Sample], column: str) -> float:
-    return statistics.median(getattr(sample, column) for sample in samples)
+    return float(statistics.median(getattr(sample, column) for sample in samples))
 
 
 def _claims(found: Mapping[str, list[Sample]]) -> list[Claim]:

@@ -7,6 +7,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from tools.bench.result import figure
+
 _COLOUR = "#4f46e5"
 _OTHERS = "#94a3b8"
 
@@ -69,15 +71,15 @@ def _table(columns: list[str], rows: list[list[Any]]) -> str:
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return figure(value)
     return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
 
 
 def _svg(chart: dict[str, Any]) -> str:
     with mpl.rc_context({"svg.hashsalt": "strands-langfuse-lambda", "font.size": 10, "svg.fonttype": "none"}):
         rows = max(len(chart["bars"]), 1)
-        figure = Figure(figsize=(8, 3.6 if chart["lines"] else 0.8 + 0.42 * rows), layout="constrained")
-        axes = figure.subplots()
+        drawing = Figure(figsize=(8, 3.6 if chart["lines"] else 0.8 + 0.42 * rows), layout="constrained")
+        axes = drawing.subplots()
         axes.set_title(chart["title"], loc="left", fontweight="bold")
         axes.spines[["top", "right"]].set_visible(False)
         if chart["lines"]:
@@ -93,5 +95,5 @@ def _svg(chart: dict[str, Any]) -> str:
             axes.bar_label(drawn, fmt="%.4g", padding=4)
             axes.set_xlabel(chart["unit"])
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
+        drawing.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()

@@ -48,14 +48,20 @@ class Part:
     absent: dict[str, str] = field(default_factory=dict)
 
 
+def figure(value: float) -> str:
+    """A number as tables show it: three significant digits, none of them behind a hundred's point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def at_most(what: str, measured: float, wanted: float, unit: str = "") -> Claim:
     """A claim that a measured number is no larger than wanted."""
-    return Claim(what, f"≤ {wanted:g}{unit}", f"{measured:.3g}{unit}", measured <= wanted)
+    return Claim(what, f"≤ {wanted:g}{unit}", f"{figure(measured)}{unit}", measured <= wanted)
 
 
 def spread(samples: list[float]) -> str:
-    """The median of the samples with the range that holds their middle half."""
+    """The median of the samples with the range that holds their middle half; all of it, of few."""
     if len(samples) < 4:
-        return f"{statistics.median(samples):.3g} ({min(samples):.3g}-{max(samples):.3g})"
-    low, middle, high = statistics.quantiles(samples, n=4)
-    return f"{middle:.3g} ({low:.3g}-{high:.3g})"
+        low, middle, high = min(samples), statistics.median(samples), max(samples)
+    else:
+        low, middle, high = statistics.quantiles(samples, n=4)
+    return f"{figure(middle)} ({figure(low)} to {figure(high)})"

@@ -56,6 +56,8 @@ class Environment:
                 f"\tError Type: {error['errorType']}"
             )
             self.end()
+        else:
+            processes.freeze(self._process.pid)
         return error
 
     def serve(self, invocation: Invocation) -> bool:
@@ -83,6 +85,11 @@ class Environment:
             )
         self._report(invocation, (time.monotonic() - began) * 1000, error)
         return not error
+
+    @property
+    def pid(self) -> int:
+        """The process's."""
+        return self._process.pid
 
     @property
     def alive(self) -> bool:

@@ -59,11 +59,28 @@ class Environments:
         invocation.wait()
         return invocation
 
+    def settle(self) -> list[int]:
+        """Wait until nothing runs, work after an answer included; the frozen environments' processes."""
+        with self._news:
+            self._news.wait_for(lambda: not self._busy)
+            return [environment.pid for environment in self._idle]
+
     def deploy(self, function: Function) -> None:
         """Run this from the next request on; environments of the old one end with their request."""
+        self._exchange(function, [])
+
+    def try_out(self, function: Function) -> FunctionError | None:
+        """Run this from the next request on if it starts; else say why not, and run the old one on."""
+        environment = Environment(function, self._log, self._start)
+        if error := environment.init(INIT_LIMIT_S):
+            return error
+        self._exchange(function, [environment])
+        return None
+
+    def _exchange(self, function: Function, ready: list[Environment]) -> None:
         with self._news:
             self.function = function
-            idle, self._idle = self._idle, []
+            idle, self._idle = self._idle, ready
         for environment in idle:
             environment.end()
 

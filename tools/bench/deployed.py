@@ -1,0 +1,80 @@
+"""The function as the bench runs it: on the built layers, against the stand-ins, its tree read-only."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import layers
+from tools.build_layers.opt import unpack
+from tools.local.bedrock import Bedrock
+from tools.local.environments import Environments
+from tools.local.function import Function
+from tools.local.invocation import Invocation
+from tools.local.langfuse import Langfuse
+
+OURS = Path(__file__).parents[2] / "packages" / "handler" / "src"
+PEERS = Path(__file__).parent / "peers"
+QUERY = "What is 2+2?"
+
+
+def opt() -> Path:
+    """Both built layers, as Lambda mounts them."""
+    return unpack([layer.zip for layer in layers.LAYERS])
+
+
+def function(
+    code: Path, bedrock: Bedrock, langfuse: Langfuse, *, tree: Path | None = None, **environ: str
+) -> Function:
+    """A function of the stack's size that reaches the stand-ins and nothing else."""
+    return Function(
+        code=code,
+        opt=tree or opt(),
+        environment={
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url,
+            "BEDROCK_REGION": "us-east-1",
+            "BEDROCK_MODEL_ID": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
+            "LANGFUSE_SECRET_KEY": langfuse.secret_key,
+            "LANGFUSE_HOST": langfuse.url,
+            "LANGFUSE_BASE_URL": langfuse.url,
+            **environ,
+        },
+        timeout_s=60,
+    )
+
+
+def event(query: str = QUERY) -> bytes:
+    """What a Function URL makes of a POST with this query."""
+    return json.dumps(
+        {
+            "version": "2.0",
+            "rawPath": "/",
+            "headers": {"content-type": "application/json"},
+            "requestContext": {"http": {"method": "POST", "path": "/"}},
+            "body": json.dumps({"query": query}),
+            "isBase64Encoded": False,
+        }
+    ).encode()
+
+
+def check(invocation: Invocation) -> None:
+    """Make sure that there is an answer.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    if invocation.error:
+        raise RuntimeError(invocation.error["errorMessage"])
+    response = json.loads(invocation.payload)
+    if response["statusCode"] != 200 or "response" not in json.loads(response["body"]):
+        raise RuntimeError(f"not an answer: {response}")
+
+
+@contextlib.contextmanager
+def running(of: Function) -> Iterator[Environments]:
+    """The function's environments, their logs unheard."""
+    with Environments(of, log=lambda _: None) as environments:
+        yield environments

@@ -1,0 +1,245 @@
+"""What a request costs once the function is awake: CPU, memory, latency under load, and how cost grows."""
+
+import contextlib
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from rich.progress import track
+
+from tools.bench import deployed
+from tools.bench.deployed import OURS, PEERS, check, event, running
+from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
+from tools.bench.sampling import interleave
+from tools.command import ERR
+from tools.local import processes
+from tools.local.bedrock import Bedrock
+from tools.local.environments import Environments
+from tools.local.front import FunctionUrl
+from tools.local.langfuse import Langfuse
+
+BATCH = 50
+ROUNDS = 8
+SOAK = 5_000
+CLIENTS = (1, 2, 4, 8, 16, 32)
+REQUESTS_A_CLIENT = 20
+_BARE = "a bare Strands agent call"
+_TOOL = '''
+@tool
+def spare_{number}(text: str) -> str:
+    """Do nothing of use.
+
+    Args:
+        text: Anything.
+    """
+    return text
+'''
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A batch of requests, one after another: milliseconds a request."""
+
+    cpu: float
+    wall: float
+
+
+def measure() -> Part:
+    """Measure on the built layers, with stand-ins that answer at once."""
+    with Bedrock() as bedrock, Langfuse() as langfuse:
+        costs, failed = _costs(bedrock, langfuse)
+        memory = _soak(bedrock, langfuse)
+        load = _load(bedrock, langfuse)
+        turns = _turns(bedrock, langfuse)
+        tools = _tools(bedrock, langfuse)
+    return Part(
+        title="Warm requests",
+        tables=[
+            Table(
+                "A request, its trace exported, in milliseconds",
+                ["handler", "CPU", "wall", "requests a second"],
+                [
+                    [
+                        name,
+                        spread([sample.cpu for sample in samples]),
+                        spread([sample.wall for sample in samples]),
+                        1000 / statistics.median(sample.wall for sample in samples),
+                    ]
+                    for name, samples in costs.items()
+                ],
+                "One environment, one request after another; a question that makes the agent use a tool.",
+            ),
+            Table(
+                f"Memory over {SOAK:,} requests", ["requests", "MB resident"], list(map(list, memory.items()))
+            ),
+            Table(
+                "Many at once",
+                ["clients", "requests a second", "median ms", "95 % ms"],
+                [[clients, *figures] for clients, figures in load.items()],
+                "Every client on an environment of its own, over HTTP; the cores are what gives out.",
+            ),
+            Table(
+                "Cost and the conversation",
+                ["turns of the agent", "spans", "CPU ms"],
+                [[number, *figures] for number, figures in turns.items()],
+                "Each turn is a call of the model, a call of a tool, two more messages and three more spans.",
+            ),
+            Table(
+                "Cost and the tools", ["tools", "CPU ms"], [[number, cpu] for number, cpu in tools.items()]
+            ),
+        ],
+        claims=_claims(costs, memory),
+        charts=[
+            Chart(
+                "Latency against load",
+                "ms",
+                lines={
+                    "median": [(clients, figures[1]) for clients, figures in load.items()],
+                    "95 %": [(clients, figures[2]) for clients, figures in load.items()],
+                },
+                x_title="clients at once",
+            )
+        ],
+        absent=failed,
+    )
+
+
+def _costs(bedrock: Bedrock, langfuse: Langfuse) -> tuple[dict[str, list[Sample]], dict[str, str]]:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        bare = _copy(Path(folder) / "bare")
+        shutil.copyfile(PEERS / "bare" / "lambda_handler.py", bare / "lambda_handler.py")
+        variants = {
+            _BARE: deployed.function(bare, bedrock, langfuse),
+            "ours, untraced": deployed.function(OURS, bedrock, langfuse, LANGFUSE_TRACING_ENABLED="false"),
+            "ours": deployed.function(OURS, bedrock, langfuse),
+        }
+        samplers = {
+            name: _batch(stack.enter_context(running(function))) for name, function in variants.items()
+        }
+        return interleave("warm requests", samplers, ROUNDS)
+
+
+def _batch(environments: Environments) -> Callable[[], Sample]:
+    _ask(environments, 10)
+
+    def sample() -> Sample:
+        return _ask(environments, BATCH)
+
+    return sample
+
+
+def _ask(environments: Environments, count: int, query: str = deployed.QUERY) -> Sample:
+    """Ask one after another; the time between the answer and the freeze counts as CPU, not as wall."""
+    pid = _warm(environments)
+    cpu, wall = processes.cpu_s(pid), 0.0
+    for _ in range(count):
+        asked = time.perf_counter()
+        invocation = environments.invoke(event(query))
+        wall += time.perf_counter() - asked
+        check(invocation)
+        environments.settle()
+    return Sample(1000 * (processes.cpu_s(pid) - cpu) / count, 1000 * wall / count)
+
+
+def _warm(environments: Environments) -> int:
+    if not environments.settle():
+        check(environments.invoke(event()))
+    (pid,) = environments.settle()
+    return pid
+
+
+def _soak(bedrock: Bedrock, langfuse: Langfuse) -> dict[int, float]:
+    """The memory after so many requests, in MB."""
+    held = {}
+    with running(deployed.function(OURS, bedrock, langfuse)) as environments:
+        for number in track(range(1, SOAK + 1), "memory", console=ERR, transient=True):
+            check(environments.invoke(event()))
+            if number in (1, 100, 1_000, 2_000, 3_000, 4_000, SOAK):
+                held[number] = processes.resident_mb(_warm(environments))
+            langfuse.exports.clear()
+            bedrock.requests.clear()
+    return held
+
+
+def _load(bedrock: Bedrock, langfuse: Langfuse) -> dict[int, tuple[float, float, float]]:
+    """Requests a second, median and 95th percentile of the latency in milliseconds, by clients at once."""
+    figures = {}
+    with (
+        running(deployed.function(OURS, bedrock, langfuse)) as environments,
+        FunctionUrl(environments) as front,
+        ThreadPoolExecutor(max(CLIENTS)) as pool,
+    ):
+        for clients in track(CLIENTS, "load", console=ERR, transient=True):
+            list(pool.map(_client, [front.url] * clients, [1] * clients))
+            began = time.perf_counter()
+            latencies = [
+                latency
+                for mine in pool.map(_client, [front.url] * clients, [REQUESTS_A_CLIENT] * clients)
+                for latency in mine
+            ]
+            rate = len(latencies) / (time.perf_counter() - began)
+            figures[clients] = (rate, statistics.median(latencies), statistics.quantiles(latencies, n=20)[-1])
+    return figures
+
+
+def _client(url: str, count: int) -> list[float]:
+    latencies = []
+    with httpx.Client(timeout=60, trust_env=False) as client:
+        for _ in range(count):
+            asked = time.perf_counter()
+            client.post(url, json={"query": deployed.QUERY}).raise_for_status()
+            latencies.append(1000 * (time.perf_counter() - asked))
+    return latencies
+
+
+def _turns(bedrock: Bedrock, langfuse: Langfuse) -> dict[int, tuple[int, float]]:
+    """Spans and CPU milliseconds of a run, by the turns that the agent takes."""
+    figures = {}
+    for turns in (2, 5, 10, 20):
+        with running(deployed.function(OURS, bedrock, langfuse, MAX_TURNS=str(turns))) as environments:
+            _ask(environments, 3, "[[loop]]")
+            spans = len(langfuse.traces()[-1].spans)
+            figures[turns] = (spans, _ask(environments, 10, "[[loop]]").cpu)
+    return figures
+
+
+def _tools(bedrock: Bedrock, langfuse: Langfuse) -> dict[int, float]:
+    """CPU milliseconds of a run, by the tools that the agent has."""
+    figures = {}
+    for extra in (0, 7, 17, 37):
+        with _with_tools(extra) as code, running(deployed.function(code, bedrock, langfuse)) as environments:
+            _ask(environments, 3)
+            figures[3 + extra] = _ask(environments, BATCH).cpu
+    return figures
+
+
+@contextlib.contextmanager
+def _with_tools(extra: int) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        code = _copy(Path(folder) / "code")
+        agent = code / "traced_agent" / "agent.py"
+        spare = [f"spare_{number}" for number in range(extra)]
+        definitions = "".join(_TOOL.format(number=number) for number in range(extra))
+        imports = "\n\nfrom strands import tool\n"
+        agent.write_text(f"{agent.read_text()}{imports}{definitions}\nTOOLS += [{', '.join(spare)}]\n")
+        yield code
+
+
+def _copy(target: Path) -> Path:
+    shutil.copytree(OURS, target, ignore=shutil.ignore_patterns("__pycache__"))
+    target.parent.chmod(0o755)  # the sandbox is another user's to read
+    return target
+
+
+def _claims(costs: dict[str, list[Sample]], memory: dict[int, float]) -> list[Claim]:
+    cpu = {name: statistics.median(sample.cpu for sample in samples) for name, samples in costs.items()}
+    return [
+        at_most("CPU of a traced request against a bare Strands agent call", cpu["ours"] / cpu[_BARE], 1.3),
+        at_most(f"memory gained from request 1,000 to {SOAK:,}", memory[SOAK] - memory[1_000], 1.0, " MB"),
+    ]
