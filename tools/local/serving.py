@@ -43,9 +43,10 @@ class Exchange(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.route, self.query = url.path, url.query
         try:
-            if not self.headers.get("content-length", "0").isdecimal():
-                return self._unreadable()
-            self.server.respond(self)
+            if self.headers.get("content-length", "0").isdecimal():
+                self.server.respond(self)
+            else:
+                self._unreadable()
         except (ConnectionError, TimeoutError):
             self.close_connection = True
         if self._unread and self._has_body:

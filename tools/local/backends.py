@@ -1,0 +1,94 @@
+"""Where the function's model and its traces are: on this machine, or the user's own."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import boto3
+
+from tools.command import Failure
+from tools.local.bedrock import Bedrock
+from tools.local.langfuse import Langfuse
+
+_SECRET = "strands-langfuse-lambda/langfuse"  # noqa: S105 - its name
+_HEADERS_SECRET = "strands-langfuse-lambda/otlp-headers"  # noqa: S105 - its name
+_KEYS = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
+_PASSED_ON = {
+    "LANGFUSE_TRACING_ENVIRONMENT": "langfuse_environment",
+    "LANGFUSE_RELEASE": "langfuse_release",
+    "LANGFUSE_SAMPLE_RATE": "trace_sample_rate",
+}
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_BEARER_TOKEN_BEDROCK",
+)
+
+
+@dataclass(frozen=True)
+class Backends:
+    """What makes the function use them."""
+
+    context: Mapping[str, str] = field(default_factory=dict)
+    """For the deployment."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """For Secrets Manager, by name."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """For the function's process, beside what is deployed."""
+    stand_in: bool = True
+    """Whether they are of this machine."""
+
+
+def traces(environ: Mapping[str, str], langfuse: Langfuse) -> Backends:
+    """The user's collector or Langfuse where the environment names one, else this receiver."""
+    if endpoint := environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        context, secrets = {"otlp_endpoint": endpoint}, dict[str, str]()
+        if headers := environ.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
+            context["otlp_headers_secret"] = _HEADERS_SECRET
+            secrets[_HEADERS_SECRET] = headers
+        return Backends(context, secrets, stand_in=False)
+    context = {name: environ[variable] for variable, name in _PASSED_ON.items() if environ.get(variable)}
+    context["langfuse_secret"] = _SECRET
+    keys = {name: environ[name] for name in _KEYS if environ.get(name)}
+    if own := len(keys) == len(_KEYS):
+        if host := environ.get("LANGFUSE_HOST") or environ.get("LANGFUSE_BASE_URL"):
+            context["langfuse_host"] = host
+    else:
+        keys = dict(zip(_KEYS, (langfuse.public_key, langfuse.secret_key), strict=True))
+        context["langfuse_host"] = langfuse.url
+    return Backends(context, {_SECRET: json.dumps(keys)}, stand_in=not own)
+
+
+def model(environ: Mapping[str, str], bedrock: Bedrock, *, real: bool, region: str) -> Backends:
+    """The real Bedrock, or the user's endpoint where the environment names one, else this stand-in.
+
+    Raises:
+        Failure: the real one is wanted and there are no credentials for it.
+    """
+    name = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+    if real:
+        service = environ.get(name) or f"https://bedrock-runtime.{region}.amazonaws.com"
+        return Backends(environment={name: service, **_own_credentials(environ)}, stand_in=False)
+    if endpoint := environ.get(name):
+        given = {key: environ[key] for key in _CREDENTIALS if environ.get(key)}
+        return Backends(environment={name: endpoint, **given}, stand_in=False)
+    return Backends(environment={name: bedrock.url})
+
+
+def _own_credentials(environ: Mapping[str, str]) -> dict[str, str]:
+    """The user's, from wherever boto3 finds them: variables, profile, single sign-on."""
+    if token := environ.get("AWS_BEARER_TOKEN_BEDROCK"):
+        return {"AWS_BEARER_TOKEN_BEDROCK": token}
+    try:
+        found = boto3.Session().get_credentials()
+        frozen = found.get_frozen_credentials() if found else None
+    except Exception as error:  # noqa: BLE001 - boto3 raises many kinds, and all mean this
+        raise Failure(f"your AWS credentials cannot be used ({error}): log in again") from None
+    if not frozen or not frozen.access_key or not frozen.secret_key:
+        raise Failure("--bedrock needs AWS credentials: run `aws configure sso` or set AWS_PROFILE")
+    return {
+        "AWS_ACCESS_KEY_ID": frozen.access_key,
+        "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
+        "AWS_SESSION_TOKEN": frozen.token or "",
+    }

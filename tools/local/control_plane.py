@@ -1,0 +1,210 @@
+"""The AWS API on loopback: MiniStack, bootstrapped and deployed to by the real CDK CLI.
+
+MiniStack keeps what it is told and hands it out again; it runs nothing (`tools.local.ministack`).
+"""
+
+import functools
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from tools import cache, cdk
+from tools.command import Failure
+from tools.local.serving import LOOPBACK
+
+ACCOUNT = "000000000000"
+"""MiniStack takes a 12-digit access key for the account."""
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "local"}
+STACK = "strands-langfuse-lambda"
+
+_KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TEMP", "TERM", "TMP", "TMPDIR", "USER", "XDG_CACHE_HOME")
+_START_S = 20.0
+_LAUNCHER = Path(__file__).with_name("ministack.py")
+
+
+class ControlPlane:
+    """The server: `with ControlPlane() as plane: plane.bootstrap()`, then synthesize and deploy."""
+
+    def __init__(self, region: str = "us-east-1") -> None:
+        self.region = region
+        self._scratch = tempfile.TemporaryDirectory(prefix="control-plane-", ignore_cleanup_errors=True)
+        self._port = _free_port()
+        self.url = f"http://{LOOPBACK}:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with Path(self._scratch.name, "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [str(_python()), "-I", str(_LAUNCHER)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=self._scratch.name,
+                env={
+                    **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
+                    "BIND_HOST": LOOPBACK,
+                    "MINISTACK_HOST": LOOPBACK,
+                    "GATEWAY_PORT": str(self._port),
+                    "MINISTACK_REGION": self.region,
+                    "TMPDIR": self._scratch.name,
+                },
+            )
+        try:
+            self._await()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        self._scratch.cleanup()
+
+    def _await(self) -> None:
+        until = time.monotonic() + _START_S
+        while time.monotonic() < until and self._process and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2):  # noqa: S310
+                    return
+            except OSError:
+                time.sleep(0.05)
+        said = Path(self._scratch.name, "log").read_text("utf-8", "replace").strip().splitlines()
+        raise Failure(f"the local control plane did not start: {said[-1] if said else 'it said nothing'}")
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this control plane."""
+        return boto3.client(
+            service,
+            region_name=self.region,
+            endpoint_url=self.url,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"total_max_attempts": 2}, proxies={}),
+        )
+
+    def bootstrap(self, synthesized: Path) -> None:
+        """Make the account ready for what was synthesized."""
+        self._cdk("bootstrap", f"aws://{ACCOUNT}/{self.region}", "--app", str(synthesized))
+
+    def synthesize(self, context: Mapping[str, str]) -> Path:
+        """Have the CDK app write its templates and assets, with `-c key=value` for each pair.
+
+        Raises:
+            Failure: the app refused, in its own words.
+        """
+        out = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="cdk.out-"))
+        pairs = [word for key, value in context.items() for word in ("-c", f"{key}={value}")]
+        self._cdk("synth", "--quiet", "--output", str(out), *pairs)
+        return out
+
+    def deploy(self, synthesized: Path) -> dict[str, str]:
+        """Deploy what was synthesized; returns the stack's outputs."""
+        outputs = synthesized / "outputs.json"
+        words = ["--app", str(synthesized), "--require-approval", "never", "--outputs-file", str(outputs)]
+        self._cdk("deploy", "--all", *words)
+        found: dict[str, str] = json.loads(outputs.read_text())[STACK]
+        return found
+
+    def destroy(self, synthesized: Path) -> None:
+        """Remove the stack."""
+        self._cdk("destroy", "--all", "--force", "--app", str(synthesized))
+
+    def environment(self) -> dict[str, str]:
+        """What the CDK CLI and the app may see: nothing of the user's AWS, Langfuse or proxy settings."""
+        return {
+            **{name: os.environ[name] for name in _KEPT if name in os.environ},
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": self.region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "CDK_HOME": str(cache.CACHE / "cdk"),
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "JSII_NODE": str(cdk.NODE),
+            "NO_COLOR": "1",
+            "NO_PROXY": "*",
+        }
+
+    def _cdk(self, *words: str) -> None:
+        (cache.CACHE / "cdk").mkdir(parents=True, exist_ok=True)
+        command = cdk.command(*words, "--no-notices", "--ci", "--progress", "events")
+        ran = subprocess.run(
+            command,
+            check=False,
+            capture_output=True,
+            cwd=cdk.ROOT,
+            env=self.environment(),
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+        )
+        if ran.returncode:
+            raise Failure(_complaint(words[0], ran.stdout + ran.stderr))
+
+
+def _complaint(command: str, said: str) -> str:
+    """The line of the CLI's that tells what is wrong: the app's own error, if it made one."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    failed = [line for line in lines if "rror" in line and "Subprocess exited" not in line]
+    return [*errors, *failed[-1:], *lines[-1:], f"cdk {command} failed and said nothing"][0]
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind((LOOPBACK, 0))
+        return int(found.getsockname()[1])
+
+
+@functools.cache
+def _python() -> Path:
+    """The Python of MiniStack's own hatch environment, which is made the first time.
+
+    Raises:
+        Failure: it cannot be made.
+    """
+    asked = tomllib.loads((cdk.ROOT / "pyproject.toml").read_text("utf-8"))
+    wanted = asked["tool"]["hatch"]["envs"]["ministack"]["dependencies"][0].replace("==", "-")
+    remembered = cache.CACHE / "ministack.path"
+    known = Path((cache.read(remembered) or b"-").decode().strip())
+    if not any(known.glob(f"lib/python*/site-packages/{wanted}.dist-info")):
+        known = _environment()
+        cache.write(remembered, str(known).encode())
+    return known / "bin" / "python"
+
+
+def _environment() -> Path:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HATCH_ENV", "UV_"))}
+    hatch = [sys.executable, "-m", "hatch", "--no-color", "env"]
+    for words in (["create", "ministack"], ["find", "ministack"]):
+        ran = subprocess.run(
+            [*hatch, *words],
+            check=False,
+            capture_output=True,
+            cwd=cdk.ROOT,
+            env=clean,
+            encoding="utf-8",
+        )
+        if ran.returncode:
+            said = (ran.stderr or ran.stdout).strip().splitlines()
+            raise Failure(f"MiniStack could not be installed: {said[-1] if said else 'hatch said nothing'}")
+    return Path(ran.stdout.strip().splitlines()[-1])

@@ -1,0 +1,69 @@
+"""The function's log in the terminal: for people where a person reads, as it is where a program does."""
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+_SHOWN = ("timestamp", "level", "message", "logger", "stackTrace", "errorType", "errorMessage", "requestId")
+_COLOURS = {"ERROR": "31", "CRITICAL": "31", "WARNING": "33", "WARN": "33"}
+
+
+class Logs:
+    """Takes lines, writes them, and counts what the function says of its traces in embedded metrics."""
+
+    def __init__(self, out: TextIO | None = None, *, pretty: bool | None = None) -> None:
+        self._out = out or sys.stderr
+        self._pretty = self._out.isatty() if pretty is None else pretty
+        self._news = threading.Condition()
+        self.exported = 0.0
+        """Traces that the backend accepted, by the function's own count."""
+        self.lost = 0.0
+        """Traces that were given up, by the same."""
+
+    def __call__(self, line: str) -> None:
+        """Take one line."""
+        record = _record(line)
+        shown = "\n".join(_for_people(record, line)) if self._pretty else line
+        with self._news:
+            self.exported += record.get("TracesExported", 0)
+            self.lost += record.get("TracesLost", 0)
+            if shown:
+                print(shown, file=self._out, flush=True)
+            self._news.notify_all()
+
+    def wait_exported(self, count: float, timeout_s: float) -> bool:
+        """Wait until so many traces were exported; False if they are lost, or late."""
+        with self._news:
+            self._news.wait_for(lambda: self.exported >= count or self.lost > 0, timeout_s)
+            return self.exported >= count
+
+
+def _record(line: str) -> dict[str, Any]:
+    if not line.startswith("{"):
+        return {}
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _for_people(record: dict[str, Any], line: str) -> Iterator[str]:
+    if "_aws" in record:
+        return
+    if "message" not in record:
+        yield _dim(line)
+        return
+    level = str(record.get("level", ""))
+    more = " ".join(f"{key}={value}" for key, value in record.items() if key not in _SHOWN)
+    time = str(record.get("timestamp", ""))[11:19]
+    yield f"{_dim(time)} \033[{_COLOURS.get(level, '32')}m{level:7}\033[0m {record['message']} {_dim(more)}"
+    if record.get("errorType"):
+        yield from (f"        {part.rstrip()}" for part in record.get("stackTrace") or ())
+        yield f"        {record['errorType']}: {record.get('errorMessage', '')}"
+
+
+def _dim(text: str) -> str:
+    return f"\033[2m{text}\033[0m" if text else ""
