@@ -1,0 +1,79 @@
+"""The traced function on the built layers, in AWS's own runtime client, against stand-ins."""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tools.local.bedrock import Bedrock
+from tools.local.environments import Environments
+from tools.local.function import Function
+from tools.local.langfuse import Langfuse
+
+
+class Running:
+    """The function: asks it, and knows how long the caller and the environment took."""
+
+    def __init__(self, environments, log):
+        self.environments = environments
+        self.log = log
+
+    def ask(self, query="What is 2+2?"):
+        """The answer, and the seconds that its caller waited."""
+        started = time.monotonic()
+        invocation = self.environments.invoke(json.dumps({"query": query}).encode())
+        assert invocation.error is None, (invocation.error, self.log[-20:])
+        waited_s = time.monotonic() - started
+        return json.loads(json.loads(invocation.payload)["body"]), waited_s
+
+    def settle(self):
+        """Wait until the environment is frozen; the seconds that took."""
+        started = time.monotonic()
+        self.environments.settle()
+        return time.monotonic() - started
+
+    def metrics(self, name):
+        """The sum of a metric over the log's lines."""
+        lines = [json.loads(line) for line in self.log if '"_aws"' in line]
+        return sum(line.get(name, 0) for line in lines)
+
+
+@pytest.fixture(scope="session")
+def running(opt, bedrock):
+    """Runs the handler with these settings for the length of a `with`; it sends traces to `langfuse`."""
+
+    @contextlib.contextmanager
+    def run(langfuse, *, code=None, timeout_s=30.0, **environment):
+        log = []
+        function = Function(
+            code=code or Path(__file__).parents[3] / "packages" / "handler" / "src",
+            opt=opt,
+            timeout_s=timeout_s,
+            environment={
+                "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url,
+                "AWS_ACCESS_KEY_ID": "local",
+                "AWS_SECRET_ACCESS_KEY": "local",
+                "LANGFUSE_HOST": langfuse.url,
+                "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
+                "LANGFUSE_SECRET_KEY": langfuse.secret_key,
+                **environment,
+            },
+        )
+        with Environments(function, log=log.append) as environments:
+            yield Running(environments, log)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def bedrock():
+    with Bedrock() as bedrock:
+        yield bedrock
+
+
+@pytest.fixture
+def langfuse():
+    with Langfuse() as langfuse:
+        yield langfuse
