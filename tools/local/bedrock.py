@@ -60,6 +60,8 @@ class Bedrock:
         self.pace_s = pace_s
         self.requests: list[dict[str, Any]] = []
         """Every request's decoded body, oldest first, with the model id under `modelId`."""
+        self.spoke_at = 0.0
+        """When the last stream's first word left, by `time.perf_counter`."""
         self._faults = Faults(FAULTS)
         self._seen: Counter[str] = Counter()
         self._server = Server(self._respond, port=port)
@@ -133,7 +135,9 @@ class Bedrock:
             return _drip(exchange)
         if fault in ("break", "cut"):
             frames = frames[: max(2, len(frames) // 2)]
-        for frame in frames:
+        for number, frame in enumerate(frames):
+            if number == 1:
+                self.spoke_at = time.perf_counter()
             exchange.piece(frame)
             if self.pace_s:
                 time.sleep(self.pace_s)

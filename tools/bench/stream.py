@@ -1,0 +1,110 @@
+"""What streaming gives and costs: when the first text is at the client, and when the last."""
+
+import contextlib
+import http.client
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from tools.bench import deployed
+from tools.bench.deployed import OURS, running
+from tools.bench.result import Part, Table, at_most, spread
+from tools.bench.sampling import interleave
+from tools.local.bedrock import Bedrock
+from tools.local.front import FunctionUrl
+from tools.local.langfuse import Langfuse
+from traced_agent import page
+from traced_agent.settings import Settings
+
+ROUNDS = 15
+PACE_S = 0.02
+WORDS = 50
+FIRST_TEXT_MS = 15.0
+TOTAL_PERCENT = 3.0
+PAGE_BYTES = 30_000
+_EVENT_STREAM = "text/event-stream"
+_STREAMED, _BUFFERED = "streamed", "buffered"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One answer, in milliseconds."""
+
+    first_text: float
+    """From the model's first word to the first text at the client."""
+    total: float
+    """From the request to the end of the answer."""
+
+
+def measure() -> Part:
+    """Ask the same of a streaming and of a buffered Function URL, over HTTP, in turns."""
+    samples, failed = _samples()
+    first = {name: [sample.first_text for sample in found] for name, found in samples.items()}
+    total = {name: [sample.total for sample in found] for name, found in samples.items()}
+    size = len(page.response(Settings()).body.encode())
+    longer = 100 * (statistics.median(total[_STREAMED]) / statistics.median(total[_BUFFERED]) - 1)
+    return Part(
+        title="Streaming",
+        tables=[
+            Table(
+                "An answer, in milliseconds",
+                ["Function URL", "first text after the model's first word", "whole answer"],
+                [[name, spread(first[name]), spread(total[name])] for name in samples],
+                f"A model that says {WORDS} words, one every {1000 * PACE_S:.0f} ms; the function is awake.",
+            )
+        ],
+        claims=[
+            at_most(
+                "first text at the client after the model's first word",
+                statistics.median(first[_STREAMED]),
+                FIRST_TEXT_MS,
+                " ms",
+            ),
+            at_most("a streamed answer's total time over a buffered one's", longer, TOTAL_PERCENT, " %"),
+            at_most("the page", size, PAGE_BYTES, " bytes"),
+        ],
+        absent=failed,
+    )
+
+
+def _samples() -> tuple[dict[str, list[Sample]], dict[str, str]]:
+    with contextlib.ExitStack() as stack:
+        bedrock = stack.enter_context(Bedrock(pace_s=PACE_S))
+        langfuse = stack.enter_context(Langfuse())
+        buffered = deployed.function(OURS, bedrock, langfuse)
+        streaming = deployed.function(OURS, bedrock, langfuse, STREAMING="true")
+        samplers = {}
+        for name, function in ((_BUFFERED, buffered), (_STREAMED, replace(streaming, streaming=True))):
+            environments = stack.enter_context(running(function))
+            url = stack.enter_context(FunctionUrl(environments)).url
+            _ask(url, _EVENT_STREAM)
+            samplers[name] = _sampler(url, bedrock)
+        return interleave("stream", samplers, ROUNDS)
+
+
+def _sampler(url: str, bedrock: Bedrock) -> Callable[[], Sample]:
+    def sample() -> Sample:
+        asked = time.perf_counter()
+        first_text, ended = _ask(url, _EVENT_STREAM)
+        return Sample(1000 * (first_text - bedrock.spoke_at), 1000 * (ended - asked))
+
+    return sample
+
+
+def _ask(url: str, accept: str) -> tuple[float, float]:
+    """When the first text of the answer was here, and when all of it was."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    body = json.dumps({"query": f"Go ahead. [[say {WORDS}]]"})
+    connection.request("POST", "/", body, {"content-type": "application/json", "accept": accept})
+    response = connection.getresponse()
+    first_text = 0.0
+    for line in response:
+        if not first_text and (b'"text": ' in line or b'"response": ' in line):
+            first_text = time.perf_counter()
+    connection.close()
+    if response.status != http.client.OK or not first_text:
+        raise RuntimeError(f"not an answer: {response.status}")
+    return first_text, time.perf_counter()
