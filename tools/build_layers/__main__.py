@@ -67,7 +67,7 @@ def _build(options: argparse.Namespace) -> int:
 
         with progress(quiet=options.quiet) as shown:
             build.build(progress=shown)
-            verdict = check.check_layers(progress=shown)
+            verdict = check.check_layers(again=False, progress=shown)
         report.breaches(verdict)
         if not verdict.passed:
             return 1

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -63,7 +64,9 @@ def licence(metadata: Any) -> str:
     return short or ", ".join(classified)
 
 
-def build(stack: Sequence[Layer] = layers.LAYERS, *, progress: Progress | None = None) -> list[Layer]:
+def build(
+    stack: Sequence[Layer] = layers.LAYERS, *, store: Path = cache.CACHE, progress: Progress | None = None
+) -> list[Layer]:
     """Build those of the layers that are not what their locks give; says which.
 
     Interrupted at any moment it leaves whole files only. Two builds at once wait for one another.
@@ -71,24 +74,24 @@ def build(stack: Sequence[Layer] = layers.LAYERS, *, progress: Progress | None =
     Raises:
         Failure: what could not be done, and the remedy.
     """
-    with _explained():
+    with _explained(store):
         if not any(layers.unbuilt(layer) for layer in stack):
             return []
         with _alone(stack[0]):
             stale = [layer for layer in stack if layers.unbuilt(layer)]
             if stale:
-                _build(stale, progress or Silent())
+                _build(stale, store, progress or Silent())
             return stale
 
 
-def _build(stale: Sequence[Layer], progress: Progress) -> None:
+def _build(stale: Sequence[Layer], store: Path, progress: Progress) -> None:
     python = interpreter.target()
     locks = [layer.lock for layer in stale]
     pins = sum(len(wheels.pins(lock.read_text("utf-8"))) for lock in locks)
     progress.begin("Fetching wheels", pins)
-    found = wheels.fetch(*locks, progress=progress.advance)
+    found = wheels.fetch(*locks, cache=store, progress=progress.advance)
     progress.begin("Compiling", len(found))
-    fragments = compile_all(found, python, progress)
+    fragments = compile_all(found, python, store, progress)
     for layer in stale:
         hashes = {sha for pin in wheels.pins(layer.lock.read_text("utf-8")).values() for sha in pin.hashes}
         _write(layer, [part for part in fragments if part.wheel.parent.name in hashes])
@@ -120,9 +123,9 @@ def merge(entries: Sequence[Entry]) -> bytes:
     Raises:
         Failure: two wheels bring the same path.
     """
-    paths = [entry.info.filename for entry in entries]
-    if twice := {path for path in paths if paths.count(path) > 1} if len(set(paths)) < len(paths) else ():
-        raise Failure(f"two wheels both bring {min(twice)}: the layer cannot hold both")
+    path, count = Counter(entry.info.filename for entry in entries).most_common(1)[0]
+    if count > 1:
+        raise Failure(f"two wheels both bring {path}: a layer cannot hold both")
     buffer = io.BytesIO()
     with ZipFile(buffer, "w") as archive:
         for entry in sorted(entries, key=lambda entry: entry.info.filename):
@@ -131,13 +134,12 @@ def merge(entries: Sequence[Entry]) -> bytes:
     return buffer.getvalue()
 
 
-def compile_all(found: Sequence[Path], python: Path, progress: Progress) -> list[Fragment]:
+def compile_all(found: Sequence[Path], python: Path, store: Path, progress: Progress) -> list[Fragment]:
     """The wheels' fragments, from the cache or compiled by the target interpreter, on all cores."""
     key = hashlib.sha256(_COMPILER.read_bytes() + interpreter.build(python).encode()).hexdigest()[:16]
-    store = cache.CACHE / "fragments" / key
 
     def one(wheel: Path) -> Fragment:
-        path = store / wheel.parent.name
+        path = store / "fragments" / key / wheel.parent.name
         data = _sound(cache.read(path)) or _compiled(wheel, path, python)
         progress.advance()
         with ZipFile(io.BytesIO(data)) as archive:
@@ -162,7 +164,8 @@ def _compiled(wheel: Path, path: Path, python: Path) -> bytes:
             [python, "-I", _COMPILER, wheel, target], capture_output=True, encoding="utf-8", check=False
         )
         if run.returncode:
-            raise Failure(f"{wheel.name} cannot be compiled by {python}: {wheels.last_line(run.stderr)}")
+            unknown = f"{wheel.name} cannot be compiled by {python}: {wheels.last_line(run.stderr)}"
+            raise Failure(wheels.explain(run.stderr) or unknown)
         data = target.read_bytes()
     cache.write(path, hashlib.sha256(data).digest() + data)
     return data
@@ -176,15 +179,15 @@ def _alone(layer: Layer) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
+def _explained(store: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        where = error.filename or cache.CACHE
+        where = error.filename or store
         raise Failure(
             f"{os.strerror(error.errno)}: {where}: make room or grant access, then run it again"
         ) from None
     except BadZipFile as error:
-        raise Failure(f"a wheel is not a zip ({error}): delete {cache.CACHE} and run it again") from None
+        raise Failure(f"a wheel is not a zip ({error}): delete {store} and run it again") from None

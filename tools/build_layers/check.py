@@ -1,8 +1,9 @@
 """Every gate, and what comes of passing them."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import layers
@@ -15,31 +16,42 @@ from tools.build_layers.progress import Progress, Silent
 from tools.build_layers.verdict import Breach, Verdict
 from tools.command import Failure
 
-GATES: dict[str, Callable[[Candidate], Iterator[str]]] = {
+Gate = Callable[[Candidate], Iterator[str]]
+
+ALONE: dict[str, Gate] = {
     "layout": contents.layout,
     "versions": contents.versions,
-    "duplicates": contents.duplicates,
-    "closure": metadata.closure,
     "record": metadata.record,
     "licences": metadata.licences,
     "machine": native.machine,
     "glibc": native.glibc,
     "bytecode": in_target.bytecode,
+}
+"""Gates that a layer passes by itself: once passed, its bytes need not pass again."""
+
+TOGETHER: dict[str, Gate] = {
+    "duplicates": contents.duplicates,
+    "closure": metadata.closure,
     "clients": clients.clients,
     "size": contents.size,
     "imports": in_target.imports,
 }
+"""Gates that all layers pass together, with the function."""
+
+GATES = ALONE | TOGETHER
 """By name, in the order in which they tell."""
 
 
-def check(candidate: Candidate, progress: Progress | None = None) -> Verdict:
-    """Put a candidate through every gate that can judge on this machine."""
+def check(candidate: Candidate, *, passed: Collection[str] = (), progress: Progress | None = None) -> Verdict:
+    """Put a candidate through every gate that can judge here; some trees may have passed alone before."""
     gates = [name for name in GATES if name not in _skipped()]
+    rest = replace(candidate, trees=[tree for tree in candidate.trees if tree.name not in passed])
     shown = progress or Silent()
     shown.begin("Checking", len(gates))
 
     def judge(name: str) -> list[Breach]:
-        breaches = [Breach(name, message) for message in GATES[name](candidate)]
+        found = GATES[name](rest if name in ALONE else candidate)
+        breaches = [Breach(name, message) for message in found]
         shown.advance()
         return breaches
 
@@ -55,22 +67,41 @@ def _skipped() -> dict[str, str]:
 
 
 def check_layers(
-    stack: Sequence[Layer] = layers.LAYERS, *, handler: Path = HANDLER, progress: Progress | None = None
+    stack: Sequence[Layer] = layers.LAYERS,
+    *,
+    handler: Path = HANDLER,
+    again: bool = True,
+    progress: Progress | None = None,
 ) -> Verdict:
     """Check the built layers, and record in their manifests whether they pass.
+
+    Unless it is to be done again, a layer that passed alone is only checked together with the others.
 
     Raises:
         Failure: one of them is not built, or not from the present lock.
     """
     if reason := next(filter(None, map(layers.unbuilt, stack)), None):
         raise Failure(reason)
-    verdict = check(Candidate([of_layer(layer) for layer in stack], handler), progress)
+    manifests = {layer.name: layer.read_manifest() for layer in stack}
+    passed = (
+        [] if again else [name for name, built in manifests.items() if built.get("alone") == built["digest"]]
+    )
+    candidate = Candidate([of_layer(layer) for layer in stack], handler)
+    verdict = check(candidate, passed=passed, progress=progress)
     for layer in stack:
-        record = {"checked": layers.checked(stack) if verdict.passed else None, "gates": verdict.gates}
-        cache.write(layer.manifest, json.dumps({**layer.read_manifest(), **record}, indent=1).encode())
+        _record(layer, verdict, stack)
     return verdict
+
+
+def _record(layer: Layer, verdict: Verdict, stack: Sequence[Layer]) -> None:
+    manifest = layer.read_manifest()
+    sound = not any(breach.gate in ALONE for breach in verdict.breaches)
+    manifest["alone"] = manifest["digest"] if sound else None
+    manifest["checked"] = layers.checked(stack) if verdict.passed else None
+    manifest["gates"] = verdict.gates
+    cache.write(layer.manifest, json.dumps(manifest, indent=1).encode())
 
 
 def check_paths(paths: Sequence[Path], progress: Progress | None = None) -> Verdict:
     """Check what something else built, as one function's layers, without a handler; records nothing."""
-    return check(Candidate([of_path(path) for path in paths], handler=None), progress)
+    return check(Candidate([of_path(path) for path in paths], handler=None), progress=progress)

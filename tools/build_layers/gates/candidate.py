@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.build_layers.gates.tree import Tree
+from tools.cache import CACHE
 
 HANDLER = Path(__file__).parents[3] / "packages" / "handler" / "src"
 
@@ -16,6 +17,8 @@ class Candidate:
     trees: Sequence[Tree]
     handler: Path | None = HANDLER
     """The function's code; None where layers are judged without one."""
+    store: Path = CACHE
+    """Where the layers may be unpacked, and kept."""
 
     def handler_files(self) -> Mapping[str, bytes]:
         """The function's files by their path, as they are deployed."""

@@ -43,7 +43,7 @@ def _modules(files: Mapping[str, bytes], handler: Mapping[str, bytes]) -> dict[s
     names = {*_ALWAYS, *(name for source in handler.values() for name in _imported(source))}
     stems = [name.replace(".", "/") for name in names if name.split(".")[0] == _STRANDS]
     paths = {path for stem in stems for path in (f"{stem}.py", f"{stem}/__init__.py")}
-    return {path: data for path, data in files.items() if path in paths}
+    return {path: files[path] for path in sorted(paths & files.keys())}
 
 
 def _imported(source: bytes) -> Iterator[str]:

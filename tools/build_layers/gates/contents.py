@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from tools.build_layers.fragment import ROOT, TIME
 from tools.build_layers.gates.candidate import Candidate
-from tools.build_layers.gates.tree import Tree
 from tools.build_layers.limits import UNZIPPED, ZIPPED
 
 _MODES = (0o100644, 0o100755)
@@ -60,10 +59,6 @@ def size(candidate: Candidate) -> Iterator[str]:
         if tree.entries and (zipped := tree.path.stat().st_size) > ZIPPED:
             yield f"{tree.name}: the zip has {zipped:,} bytes, and Lambda takes {ZIPPED:,} in an upload"
     handler = sum(len(data) for data in candidate.handler_files().values())
-    unzipped = handler + sum(_unzipped(tree) for tree in candidate.trees)
+    unzipped = handler + sum(tree.unzipped for tree in candidate.trees)
     if unzipped > UNZIPPED:
         yield f"function and layers have {unzipped:,} bytes unzipped, and Lambda takes {UNZIPPED:,}"
-
-
-def _unzipped(tree: Tree) -> int:
-    return sum(len(data) for data in tree.files.values())

@@ -65,7 +65,7 @@ def imports_run_here() -> bool:
 def _mounted(candidate: Candidate) -> Iterator[Path]:
     """The layers' union; kept where they are zips as Lambda wants them."""
     if all(tree.entries and not tree.outside for tree in candidate.trees):
-        yield opt.unpack([tree.path for tree in candidate.trees])
+        yield opt.unpack([tree.path for tree in candidate.trees], store=candidate.store)
         return
     with tempfile.TemporaryDirectory() as scratch:
         for tree in candidate.trees:

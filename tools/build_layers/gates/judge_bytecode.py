@@ -30,7 +30,7 @@ def _fault(path: str, source: bytes, compiled: bytes | None) -> str | None:
     if compiled[:4] != importlib.util.MAGIC_NUMBER:
         return "has bytecode of another Python"
     if int.from_bytes(compiled[4:8], "little") != UNCHECKED_HASH:
-        return "has bytecode that is only used if its source looks unchanged, which it may not on Lambda"
+        return "has bytecode that is only used if its source looks unchanged"
     if compiled[8:16] != importlib.util.source_hash(source):
         return "has stale bytecode, compiled from another source"
     return _misnamed(path, compiled[16:])

@@ -78,7 +78,7 @@ def record(candidate: Candidate) -> Iterator[str]:
     for tree in candidate.trees:
         rows = dict(_recorded(tree))
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing lets other threads run
-            hashed = dict(zip(tree.files, pool.map(_hash, tree.files.values()), strict=True))
+            hashed = dict(pool.map(lambda path, tree=tree: (path, _hash(tree.files[path])), tree.files))
         yield from (f"{tree.name}: {path} is in no RECORD" for path in tree.files.keys() - rows.keys())
         for path, wanted in rows.items():
             if path not in hashed:
@@ -90,9 +90,9 @@ def record(candidate: Candidate) -> Iterator[str]:
 
 
 def _recorded(tree: Tree) -> Iterator[tuple[str, str]]:
-    for path, data in tree.files.items():
+    for path in tree.files:
         if path.endswith(".dist-info/RECORD"):
-            for row in csv.reader(data.decode().splitlines()):
+            for row in csv.reader(tree.files[path].decode().splitlines()):
                 yield row[0], row[1] if len(row) > 1 else ""
 
 

@@ -15,6 +15,9 @@ _MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
 _NEWEST_GLIBC = (2, 17)
 """What manylinux2014 stands for (PEP 599)."""
 
+_NEVER_BINARY = (".py", ".pyc", ".pyi", ".json", ".json.gz")
+"""Most of the files; not looked into."""
+
 _FOREIGN = (b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 _SUFFIX = re.compile(r"\.(cpython-\d+)[^/]*\.so$")
 
@@ -39,7 +42,10 @@ def glibc(candidate: Candidate) -> Iterator[str]:
 
 def _binaries(candidate: Candidate) -> Iterator[tuple[str, str, bytes]]:
     for tree in candidate.trees:
-        for path, data in tree.files.items():
+        for path in tree.files:
+            if path.endswith(_NEVER_BINARY):
+                continue
+            data = tree.files[path]
             if data.startswith((b"\x7fELF", *_FOREIGN)) or re.search(r"\.so(\.\d+)*$", path):
                 yield tree.name, path, data
 

@@ -1,12 +1,11 @@
 """What the gates judge: layers, or foreign zips and folders, as they would stand in /opt/python."""
 
-import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from email.message import Message
 from email.parser import BytesHeaderParser
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
@@ -31,13 +30,36 @@ class Distribution:
     folder: str
 
 
+class Stored(Mapping[str, bytes]):
+    """Files by path, read when they are looked at."""
+
+    def __init__(self, readers: Mapping[str, Callable[[], bytes]]) -> None:
+        self._readers = readers
+
+    def __getitem__(self, path: str) -> bytes:
+        return self._readers[path]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readers)
+
+    def __len__(self) -> int:
+        return len(self._readers)
+
+    def under(self, folder: str) -> "Stored":
+        """Those under a folder, by their path from there."""
+        inside = (path for path in self._readers if path.startswith(folder))
+        return Stored({path.removeprefix(folder): self._readers[path] for path in inside})
+
+
 @dataclass(frozen=True)
 class Tree:
     """One layer's contents. `files` are those under `python/`, by their path from there."""
 
     name: str
     path: Path
-    files: Mapping[str, bytes]
+    files: Stored
+    unzipped: int = 0
+    """Bytes of all files."""
     outside: Sequence[str] = ()
     """Paths that are not under `python/`."""
     entries: Sequence[ZipInfo] = ()
@@ -51,26 +73,24 @@ class Tree:
     @cached_property
     def distributions(self) -> list[Distribution]:
         """What is installed, by the metadata."""
-        parser = BytesHeaderParser()
-        found = []
-        for path, data in self.files.items():
-            folder, _, name = path.partition("/")
-            if name == "METADATA" and folder.endswith(".dist-info"):
-                metadata = parser.parsebytes(data)
-                named = canonicalize_name(str(metadata["Name"]))
-                found.append(Distribution(named, str(metadata["Version"]), metadata, folder))
-        return found
+        return [
+            _distribution(path.partition("/")[0], self.files[path])
+            for path in self.files
+            if re.fullmatch(r"[^/]+\.dist-info/METADATA", path)
+        ]
+
+
+def _distribution(folder: str, metadata: bytes) -> Distribution:
+    parsed = BytesHeaderParser().parsebytes(metadata)
+    return Distribution(canonicalize_name(str(parsed["Name"])), str(parsed["Version"]), parsed, folder)
 
 
 def of_layer(layer: Layer) -> Tree:
     """A built layer, with what its lock says it should be."""
     pins = wheels.pins(layer.lock.read_text("utf-8"))
-    entries, files = _read_zip(layer.zip)
-    return _tree(
-        layer.name,
-        layer.zip,
-        files,
-        entries,
+    return replace(
+        _of_zip(layer.zip),
+        name=layer.name,
         pins={pin.name: pin.version for pin in pins.values()},
         requirements=requirements.read(layer),
         services=layer.services,
@@ -79,45 +99,46 @@ def of_layer(layer: Layer) -> Tree:
 
 def of_path(path: Path) -> Tree:
     """A zip or a folder that something else built."""
-    if path.is_dir():
-        return _tree(path.name, path, _read_folder(path))
-    entries, files = _read_zip(path)
-    return _tree(path.name, path, files, entries)
+    return _of_folder(path) if path.is_dir() else _of_zip(path)
 
 
-def _tree(
-    name: str, path: Path, files: Mapping[str, bytes], entries: Sequence[ZipInfo] = (), **known: object
-) -> Tree:
-    """Judge by `python/` where there is such a folder, else by the top: a function's own folder has none."""
-    inside = {place.removeprefix(ROOT): data for place, data in files.items() if place.startswith(ROOT)}
-    outside = [place for place in files if not place.startswith(ROOT)]
-    return Tree(name, path, inside or files, outside, entries, **known)  # type: ignore[arg-type]
+def of_wheels(layer: Layer) -> Tree:
+    """Of a layer that need not be built, what its lock's wheels say of themselves."""
+    files: dict[str, Callable[[], bytes]] = {}
+    for wheel in wheels.fetch(layer.lock):
+        with ZipFile(wheel) as archive:
+            name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+            files[name] = partial(bytes, archive.read(name))
+    return Tree(layer.name, layer.lock, Stored(files), requirements=requirements.read(layer))
 
 
-def _read_zip(path: Path) -> tuple[list[ZipInfo], dict[str, bytes]]:
+def _of_zip(path: Path) -> Tree:
     try:
         data = path.read_bytes()
         with ZipFile(path) as archive:
             stored = list(fragment.entries(archive, data))
     except (OSError, BadZipFile) as error:
         raise Failure(f"{path} cannot be read as a zip ({error})") from None
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # zlib lets other threads run
-        unpacked = pool.map(fragment.unpacked, stored)
     infos = [entry.info for entry in stored]
-    return infos, {info.filename: data for info, data in zip(infos, unpacked, strict=True)}
+    readers = {entry.info.filename: partial(fragment.unpacked, entry) for entry in stored}
+    return _tree(path, readers, unzipped=sum(info.file_size for info in infos), entries=infos)
 
 
-def _read_folder(path: Path) -> dict[str, bytes]:
-    return {
-        place.relative_to(path).as_posix(): place.read_bytes() for place in path.rglob("*") if place.is_file()
-    }
+def _of_folder(path: Path) -> Tree:
+    places = [place for place in sorted(path.rglob("*")) if place.is_file()]
+    readers = {place.relative_to(path).as_posix(): place.read_bytes for place in places}
+    return _tree(path, readers, unzipped=sum(place.stat().st_size for place in places))
 
 
-def of_wheels(layer: Layer) -> Tree:
-    """Of a layer that need not be built, what its lock's wheels say of themselves."""
-    files: dict[str, bytes] = {}
-    for wheel in wheels.fetch(layer.lock):
-        with ZipFile(wheel) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-            files |= {name: archive.read(name) for name in names}
-    return _tree(layer.name, layer.lock, files, requirements=requirements.read(layer))
+def _tree(
+    path: Path,
+    readers: Mapping[str, Callable[[], bytes]],
+    *,
+    unzipped: int,
+    entries: Sequence[ZipInfo] = (),
+) -> Tree:
+    """Judge by `python/` where there is such a folder, else by the top: a function's own folder has none."""
+    everything = Stored(readers)
+    inside = everything.under(ROOT)
+    outside = [place for place in readers if not place.startswith(ROOT)]
+    return Tree(path.name, path, inside if len(inside) else everything, unzipped, outside, entries)

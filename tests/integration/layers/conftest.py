@@ -1,0 +1,103 @@
+"""A package index of our own, so that locks and builds can be tested without anyone else's."""
+
+import base64
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+import layers
+from layers import Layer
+from tools import wheels
+
+MakeStack = Callable[..., list[Layer]]
+
+
+class Index:
+    """A folder of wheels behind simple index pages (PEP 503), reached by a file URL."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = folder.as_uri()
+
+    def add(
+        self,
+        name: str,
+        version: str,
+        *,
+        requires: Sequence[str] = (),
+        python: str = "",
+        tag: str = "py3-none-any",
+        files: Mapping[str, str | bytes] | None = None,
+        extras: Sequence[str] = (),
+        yanked: str | None = None,
+    ) -> Path:
+        """Publish a wheel; by default it is one module of its own name."""
+        module = name.replace("-", "_")
+        wheel = self.folder / name / f"{module}-{version}-{tag}.whl"
+        wheel.parent.mkdir(parents=True, exist_ok=True)
+        metadata = [f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\nLicense-Expression: MIT"]
+        metadata += [f"Requires-Dist: {line}" for line in requires]
+        metadata += [f"Provides-Extra: {extra}" for extra in extras]
+        metadata += [f"Requires-Python: {python}"] if python else []
+        contents = dict(files or {f"{module}.py": f"version = {version!r}\n"})
+        contents[f"{module}-{version}.dist-info/METADATA"] = "\n".join(metadata) + "\n"
+        contents[f"{module}-{version}.dist-info/WHEEL"] = f"Wheel-Version: 1.0\nTag: {tag}\n"
+        _write_wheel(wheel, contents, f"{module}-{version}.dist-info/RECORD")
+        attributes = f' data-requires-python="{python.replace(">", "&gt;")}"' if python else ""
+        attributes += f' data-yanked="{yanked}"' if yanked is not None else ""
+        page = wheel.with_name("index.html")
+        links = page.read_text() if page.exists() else "<!DOCTYPE html>\n"
+        page.write_text(
+            f'{links}<a href="{wheel.name}#sha256={wheels.digest(wheel)}"{attributes}>{wheel.name}</a>\n'
+        )
+        return wheel
+
+
+def _write_wheel(wheel: Path, contents: Mapping[str, str | bytes], record: str) -> None:
+    rows = []
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in contents.items():
+            data = content.encode() if isinstance(content, str) else content
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            rows.append(f"{path},sha256={digest},{len(data)}\n")
+            archive.writestr(path, data)
+        archive.writestr(record, "".join([*rows, f"{record},,\n"]))
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+    """An index, which is the only one that pip knows of."""
+    made = Index(tmp_path / "index")
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", made.url)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    return made
+
+
+@pytest.fixture
+def make_stack(tmp_path: Path) -> MakeStack:
+    """Layers in a folder of their own: `make_stack(strands="…", langfuse="…")` names their requirements."""
+
+    def make(**requirements: str) -> list[Layer]:
+        stack = [Layer(name, tmp_path / "layers" / name) for name in requirements]
+        for layer in stack:
+            layer.directory.mkdir(parents=True, exist_ok=True)
+            layer.requirements.write_text(requirements[layer.name] + "\n")
+        return stack
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def built() -> list[Layer]:
+    """The layers of this checkout, built."""
+    for layer in layers.LAYERS:
+        if reason := layers.unbuilt(layer):
+            pytest.fail(reason)
+    return list(layers.LAYERS)
