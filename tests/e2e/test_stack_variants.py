@@ -1,0 +1,251 @@
+"""Every variant of the stack: deployed, asked, refusing what it should, and gone without a trace."""
+
+import base64
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aws_cdk import App
+
+from infra.app import HANDLER, STACK, build
+from tools import invoke
+from tools.local.cloud import LocalCloud
+from tools.local.control_plane import CREDENTIALS, ControlPlane
+from tools.local.langfuse import Langfuse
+
+QUERY = {"query": "What is 2+2?"}
+ORIGIN = "https://app.example.com"
+PROFILE = "arn:aws:bedrock:us-east-1:000000000000:application-inference-profile/a1b2c3"
+
+
+class FastPlane(ControlPlane):
+    """A control plane whose deployments are synthesized in this process, where the CDK is warm."""
+
+    @property
+    def scratch(self) -> str:
+        return self._scratch.name
+
+    def synthesize(self, context: Mapping[str, str], handler: Path = HANDLER) -> Path:
+        out = Path(tempfile.mkdtemp(dir=self._scratch.name))
+        app = App(context=dict(context), outdir=str(out))
+        build(app, {}, handler=handler)
+        app.synth()
+        return out
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[FastPlane]:
+    with FastPlane() as plane:
+        plane.bootstrap(plane.synthesize({}))
+        yield plane
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+
+
+def _ask(cloud: LocalCloud, **request: Any) -> httpx.Response:
+    return httpx.post(cloud.url, json=QUERY, timeout=60, **request)
+
+
+def _answers(cloud: LocalCloud) -> dict[str, Any]:
+    """The answer to a question, signed where it must be, and its trace has arrived."""
+    with httpx.Client(timeout=60) as client:
+        answer = invoke.ask(client, cloud.url, json.dumps(QUERY).encode(), region=cloud.plane.region)
+    assert answer["success"], answer
+    assert "4" in answer["response"]
+    return answer
+
+
+def _is_public(cloud: LocalCloud) -> None:
+    assert _ask(cloud).status_code == 200
+    assert (
+        httpx.get(cloud.url, headers={"accept": "text/html"}).headers["content-type"].startswith("text/html")
+    )
+    assert httpx.delete(cloud.url).status_code == 405
+
+
+def _is_locked(cloud: LocalCloud) -> None:
+    assert _ask(cloud).status_code == 403
+    assert _ask(cloud, headers={"authorization": "Bearer me"}).status_code == 403
+
+
+def _starts_from_a_version(cloud: LocalCloud) -> None:
+    (url,) = cloud.client("lambda").list_function_url_configs(FunctionName=cloud.outputs["FunctionName"])[
+        "FunctionUrlConfigs"
+    ]
+    assert url["FunctionArn"].endswith(":live")
+    assert cloud.deployed.read({}).snapstart
+    assert cloud.deployed.read({}).version == "1"
+
+
+def _is_traced_by_xray(cloud: LocalCloud) -> None:
+    name = cloud.outputs["FunctionName"]
+    config = cloud.client("lambda").get_function_configuration(FunctionName=name)
+    assert config["TracingConfig"] == {"Mode": "Active"}
+
+
+def _tells_by_mail(cloud: LocalCloud) -> None:
+    (subscription,) = cloud.client("sns").list_subscriptions()["Subscriptions"]
+    alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert subscription["Endpoint"] == "on-call@example.com"
+    assert len(alarms) == 5
+    assert all(alarm["AlarmActions"] == [subscription["TopicArn"]] for alarm in alarms)
+
+
+def _answers_its_origin_only(cloud: LocalCloud) -> None:
+    def allowed(origin: str) -> str | None:
+        asks = {"origin": origin, "access-control-request-method": "POST"}
+        return httpx.options(cloud.url, headers=asks).headers.get("access-control-allow-origin")
+
+    assert allowed(ORIGIN) == ORIGIN
+    assert allowed("https://elsewhere.example.com") is None
+
+
+def _invokes_the_profile(cloud: LocalCloud) -> None:
+    assert {request["modelId"] for request in cloud.bedrock.requests} == {PROFILE}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A context, and what is to be seen of it once it is deployed and was asked."""
+
+    context: dict[str, str] = field(default_factory=dict)
+    shows: Callable[[LocalCloud], None] = lambda _: None
+
+
+VARIANTS = {
+    "auth none": Variant({}, _is_public),
+    "auth iam": Variant({"auth": "iam"}, _is_locked),
+    "snapstart": Variant({"snapstart": "true"}, _starts_from_a_version),
+    "xray": Variant({"xray": "true"}, _is_traced_by_xray),
+    "alarm_email": Variant({"alarm_email": "on-call@example.com"}, _tells_by_mail),
+    "cors_origins": Variant({"cors_origins": ORIGIN}, _answers_its_origin_only),
+    "application inference profile": Variant({"model_id": PROFILE}, _invokes_the_profile),
+    "all at once": Variant(
+        {"auth": "iam", "snapstart": "true", "xray": "true", "sessions": "true", "streaming": "true"},
+        _is_locked,
+    ),
+}
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_is_deployed_answers_refuses_and_is_gone(name: str, plane: FastPlane) -> None:
+    variant = VARIANTS[name]
+    said: list[str] = []
+    with LocalCloud(variant.context, plane=plane, log=said.append) as cloud:
+        answer = _answers(cloud)
+        assert cloud.langfuse.wait_for(answer["trace_id"])
+        variant.shows(cloud)
+        assert cloud.langfuse.secret_key not in _all_that_is_told(plane) + "".join(said) + str(answer)
+        assert cloud.langfuse.secret_key not in str(cloud.langfuse.traces())
+
+    assert _left(plane) == {}
+
+
+@pytest.mark.usefixtures("credentials")
+def test_traces_go_to_a_plain_collector_and_nowhere_else(plane: FastPlane) -> None:
+    with Langfuse(secret_key="sk-of-the-collector") as collector:
+        keys = base64.b64encode(f"{collector.public_key}:{collector.secret_key}".encode()).decode()
+        headers = json.dumps({"authorization": f"Basic {keys}"})
+        plane.client("secretsmanager").create_secret(Name="otlp", SecretString=headers)
+        endpoint = f"{collector.url}/api/public/otel/v1/traces"
+        with LocalCloud({"otlp_endpoint": endpoint, "otlp_headers_secret": "otlp"}, plane=plane) as cloud:
+            answer = _answers(cloud)
+
+            assert collector.wait_for(answer["trace_id"])
+            assert cloud.langfuse.attempts == 0
+            assert answer["trace_url"] is None
+            assert keys not in _all_that_is_told(plane)
+
+    assert _left(plane) == {}
+
+
+def test_deploying_twice_changes_nothing_and_one_line_uploads_the_handler_alone(
+    plane: FastPlane, tmp_path: Path
+) -> None:
+    first = plane.synthesize({})
+    plane.deploy(first)
+    try:
+        deployed, uploaded = _deployed(plane), _uploaded(plane)
+        clone = shutil.copytree(HANDLER, tmp_path / "clone")
+        plane.deploy(plane.synthesize({}, clone))
+        assert (_deployed(plane), _uploaded(plane)) == (deployed, uploaded)
+
+        with (clone / "lambda_handler.py").open("a") as handler:
+            handler.write("# one line more\n")
+        plane.deploy(plane.synthesize({}, clone))
+        assert {key.rpartition(".")[2] for key in _uploaded(plane) - uploaded} == {"zip", "json"}
+        assert len(_uploaded(plane) - uploaded) == 2  # the handler, and the template that names it
+        assert _deployed(plane)["url"] == deployed["url"]
+    finally:
+        plane.destroy(first)
+
+
+def test_a_change_of_model_and_memory_keeps_the_url(plane: FastPlane) -> None:
+    first = plane.synthesize({})
+    before = plane.deploy(first)["FunctionUrl"]
+    try:
+        changed = {"model_id": "us.amazon.nova-pro-v1:0", "memory_mb": "2048", "timeout_s": "60"}
+        assert plane.deploy(plane.synthesize(changed))["FunctionUrl"] == before
+    finally:
+        plane.destroy(first)
+
+
+def _deployed(plane: FastPlane) -> dict[str, Any]:
+    (stack,) = plane.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    function = plane.client("lambda").get_function_configuration(FunctionName=outputs["FunctionName"])
+    return {
+        "updated": stack.get("LastUpdatedTime"),
+        "modified": function["LastModified"],
+        "url": outputs["FunctionUrl"],
+    }
+
+
+def _uploaded(plane: FastPlane) -> set[str]:
+    s3 = plane.client("s3")
+    (bucket,) = (one["Name"] for one in s3.list_buckets()["Buckets"] if "assets" in one["Name"])
+    return {found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", ())}
+
+
+def _all_that_is_told(plane: FastPlane) -> str:
+    """What the control plane tells of the stack, to whoever may look but not read secrets."""
+    cloudformation, function = plane.client("cloudformation"), plane.client("lambda")
+    told = [
+        cloudformation.describe_stacks(),
+        cloudformation.describe_stack_events(StackName=STACK),
+        cloudformation.get_template(StackName=STACK),
+        [
+            function.get_function(FunctionName=one["FunctionName"])
+            for one in function.list_functions()["Functions"]
+        ],
+        plane.client("secretsmanager").list_secrets(),
+        plane.client("ssm").describe_parameters(),
+        [path.read_text("utf-8") for path in Path(plane.scratch).rglob("*.json")],
+    ]
+    return str(told)
+
+
+def _left(plane: FastPlane) -> dict[str, Any]:
+    """What the control plane still holds that belonged to the stack."""
+    found = {
+        "functions": plane.client("lambda").list_functions()["Functions"],
+        "layers": plane.client("lambda").list_layers()["Layers"],
+        "log groups": plane.client("logs").describe_log_groups()["logGroups"],
+        "alarms": plane.client("cloudwatch").describe_alarms()["MetricAlarms"],
+        "dashboards": plane.client("cloudwatch").list_dashboards()["DashboardEntries"],
+        "topics": plane.client("sns").list_topics()["Topics"],
+        "roles": [role for role in plane.client("iam").list_roles()["Roles"] if STACK in role["RoleName"]],
+        "buckets": [one for one in plane.client("s3").list_buckets()["Buckets"] if STACK in one["Name"]],
+    }
+    return {kind: things for kind, things in found.items() if things}
