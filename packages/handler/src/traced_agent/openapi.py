@@ -39,8 +39,8 @@ def document() -> Mapping[str, Any]:
         "post": {
             "operationId": "ask",
             "summary": "Ask the agent",
-            "description": f"With `Accept: {EVENT_STREAM}` the answer streams, where the URL does.",
-            "parameters": [_session_header()],
+            "description": f"With `Accept: {EVENT_STREAM}` the answer streams, where the URL does. "
+            f"`session_id` may also come in the header `{SESSION_HEADER}`.",
             "requestBody": {"required": True, "content": {_JSON: {"schema": _any_of("Query", "Demo")}}},
             "responses": _responses(
                 _content("Answer", also={EVENT_STREAM: {"schema": _STRING}}), *STATUS.values()
@@ -75,16 +75,6 @@ def _get(summary: str) -> dict[str, Any]:
                 "content": {_JSON: {"schema": {"type": "object"}}, "text/html": {"schema": _STRING}},
             }
         },
-    }
-
-
-def _session_header() -> dict[str, Any]:
-    return {
-        "name": SESSION_HEADER,
-        "in": "header",
-        "required": False,
-        "description": "The session, for AgentCore's clients; the same as `session_id`",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     }
 
 

@@ -1,0 +1,29 @@
+"""What the OpenAPI document says, held against the served function: `hatch run schema:check`."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("schemathesis", reason="schemathesis is in the environment `schema`")
+EXAMPLES = 60
+SCHEMATHESIS = [sys.executable, "-m", "schemathesis.cli"]
+CONFIG = """
+[phases.coverage]
+unexpected-methods = ["DELETE", "PATCH", "PUT"]
+"""
+
+
+def test_the_function_is_as_its_document_says(serve, bedrock, tmp_path):
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG)
+    with serve(bedrock_url=bedrock.url, streaming=False, environment={"PAGE": "true"}) as served:
+        words = ["--checks", "all", "--max-examples", str(EXAMPLES), "--seed", "1", "--phases"]
+        words += ["examples,coverage,fuzzing", "--suppress-health-check", "all", "--no-color"]
+        told = subprocess.run(
+            [*SCHEMATHESIS, "--config-file", str(config), "run", f"{served.url}openapi.json", *words],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    assert told.returncode == 0, told.stdout + told.stderr
