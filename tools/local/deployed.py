@@ -1,6 +1,7 @@
 """Reads a deployed function back over the AWS API, its code and layers included, and unpacks it."""
 
 import base64
+import contextlib
 import hashlib
 import shutil
 import urllib.request
@@ -27,7 +28,7 @@ class Deployed:
     def read(self, environment: Mapping[str, str]) -> Function:
         """The function, its bytes downloaded from the control plane; `environment` is added to its own."""
         url = self._url()
-        qualifier = self._qualifier(url["FunctionArn"])
+        qualifier = self._qualifier(url["FunctionUrl"])
         version = {"Qualifier": qualifier} if qualifier else {}
         found = self.plane.client("lambda").get_function(FunctionName=self.name, **version)
         config = found["Configuration"]
@@ -66,13 +67,15 @@ class Deployed:
         found: dict[str, Any] = urls["FunctionUrlConfigs"][0]
         return found
 
-    def _qualifier(self, arn: str) -> str:
-        """The version that the URL is for, if it is an alias's."""
-        alias = arn.split(":")[7:]
-        if not alias:
-            return ""
-        found = self.plane.client("lambda").get_alias(FunctionName=self.name, Name=alias[0])
-        return str(found["FunctionVersion"])
+    def _qualifier(self, url: str) -> str:
+        """The version that the URL is for, if it stands on an alias, which MiniStack's ARN does not tell."""
+        client = self.plane.client("lambda")
+        for alias in client.list_aliases(FunctionName=self.name)["Aliases"]:
+            with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+                of = client.get_function_url_config(FunctionName=self.name, Qualifier=alias["Name"])
+                if of["FunctionUrl"] == url:
+                    return str(alias["FunctionVersion"])
+        return ""
 
     def _properties(self) -> dict[str, Any]:
         """The function's properties in the template: MiniStack tells no reserved concurrency."""
