@@ -32,12 +32,12 @@ Start = Callable[[sandbox.Launch], "subprocess.Popen[bytes]"]
 class Environment:
     """A process with its Runtime API."""
 
-    def __init__(self, function: Function, log: Log, start: Start) -> None:
+    def __init__(self, function: Function, log: Log, start: Start, bubblewrap: bool | None = None) -> None:
         self.function = function
         self._log = log
         self._api = RuntimeApi(function)
         self._api.start()
-        self._launch = sandbox.launch(function, self._api.address)
+        self._launch = sandbox.launch(function, self._api.address, bubblewrap=bubblewrap)
         self._began = time.monotonic()
         self._process = start(self._launch)
         self._peak_mb = 0.0
@@ -66,9 +66,10 @@ class Environment:
         Returns whether the environment lives on; False as well if it was dead before it took the invocation,
         which then has neither begun nor ended.
         """
+        dying = processes.dying(self._process.pid)
         processes.thaw(self._process.pid)
         began, timeout_s = time.monotonic(), self.function.timeout_s
-        if not self._api.deliver(invocation, time.time() + timeout_s):
+        if dying or not self._api.deliver(invocation, time.time() + timeout_s):
             self.end()
             return False
         self._log(f"START RequestId: {invocation.request_id} Version: {self.function.version}")

@@ -38,8 +38,17 @@ class Environments:
         print(invocation.payload, invocation.error)
     """
 
-    def __init__(self, function: Function, *, log: Log = _to_stderr) -> None:
+    def __init__(
+        self,
+        function: Function,
+        *,
+        log: Log = _to_stderr,
+        init_limit_s: float = INIT_LIMIT_S,
+        bubblewrap: bool | None = None,
+    ) -> None:
+        """`bubblewrap` says whether to use it; by default where it is."""
         self.function = function
+        self._init_limit_s, self._bubblewrap = init_limit_s, bubblewrap
         self._log = log
         self._idle: list[Environment] = []
         self._busy: dict[Invocation, Environment | None] = {}
@@ -71,8 +80,8 @@ class Environments:
 
     def try_out(self, function: Function) -> FunctionError | None:
         """Run this from the next request on if it starts; else say why not, and run the old one on."""
-        environment = Environment(function, self._log, self._start)
-        if error := environment.init(INIT_LIMIT_S):
+        environment = self._environment(function)
+        if error := environment.init(self._init_limit_s):
             return error
         self._exchange(function, [environment])
         return None
@@ -131,8 +140,8 @@ class Environments:
         https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
         """
         error: FunctionError | None = None
-        for phase, limit_s in (("init", INIT_LIMIT_S), ("invoke", self.function.timeout_s)):
-            environment = Environment(self.function, self._log, self._start)
+        for phase, limit_s in (("init", self._init_limit_s), ("invoke", self.function.timeout_s)):
+            environment = self._environment(self.function)
             with self._news:
                 self._busy[invocation] = environment
                 closed = self._closed
@@ -153,6 +162,9 @@ class Environments:
             self._news.notify_all()
         if environment and not kept:
             environment.end()
+
+    def _environment(self, function: Function) -> Environment:
+        return Environment(function, self._log, self._start, self._bubblewrap)
 
     def _start(self, launch: sandbox.Launch) -> "subprocess.Popen[bytes]":
         return self._starter.submit(_popen, launch).result()

@@ -8,6 +8,12 @@ from pathlib import Path
 
 PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
+_EXITING = 0x4
+"""PF_EXITING, among the flags of /proc/<pid>/stat."""
+
+_KILLED = 1 << (9 - 1)
+"""SIGKILL, in the masks of /proc/<pid>/status."""
+
 
 def family(pid: int) -> list[int]:
     """The process and its descendants, each before its own children."""
@@ -65,6 +71,21 @@ def _cpu_s(pid: int) -> float:
         return time.clock_gettime(clock)
     except OSError:  # it ended while we looked
         return 0
+
+
+def dying(pid: int) -> bool:
+    """Whether one of them is about to end, or has: killed, though the kernel may not have got to it yet."""
+    return any(map(_is_dying, family(pid)))
+
+
+def _is_dying(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        flags = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[6])
+    except (OSError, IndexError):
+        return True
+    pending = (int(mask, 16) for mask in re.findall(r"(?:SigPnd|ShdPnd):\s+(\w+)", status))
+    return bool(flags & _EXITING) or any(mask & _KILLED for mask in pending)
 
 
 def _high_water_kb(pid: int) -> int:

@@ -3,6 +3,7 @@
 import http
 import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
@@ -187,7 +188,7 @@ class _Sockets(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no event; anything else is a bug and is shown."""
-        if not self.closing.is_set():
+        if not self.closing.is_set() and not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
