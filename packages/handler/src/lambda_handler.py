@@ -22,6 +22,7 @@ from traced_agent import (
     envelope,
     function_url,
     logs,
+    metrics,
     openapi,
     page,
     query,
@@ -114,6 +115,12 @@ class Handler:
                 raise
             observation.answer({"response": answered.response})
         LOG.info("answered", extra={"status": 200, "duration_ms": run.duration_ms, **answered.usage})
+        metrics.emit(
+            {
+                metrics.INPUT_TOKENS: answered.usage["inputTokens"],
+                metrics.OUTPUT_TOKENS: answered.usage["outputTokens"],
+            }
+        )
         return envelope.answered(run, asked.text, answered, self.settings.bedrock_model_id)
 
     def health(self, _request: Request, _run: Run) -> Response:
@@ -173,4 +180,5 @@ class Handler:
 
 
 handler = Handler.from_env(os.environ)
+metrics.emit({metrics.COLD_STARTS: 1})
 cold_start.done()
