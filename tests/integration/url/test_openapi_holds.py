@@ -23,6 +23,7 @@ def test_the_function_is_as_its_document_says(serve, bedrock, tmp_path):
         told = subprocess.run(
             [*SCHEMATHESIS, "--config-file", str(config), "run", f"{served.url}openapi.json", *words],
             check=False,
+            cwd=tmp_path,
             capture_output=True,
             text=True,
         )

@@ -1,0 +1,74 @@
+"""Streaming, the page and sessions, as the stack deploys them together."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+SSE = {"accept": "text/event-stream"}
+
+
+@pytest.fixture
+def cloud(variant):
+    return variant({"streaming": "true", "sessions": "true"})
+
+
+def ask(cloud, query, session_id, headers=None):
+    body = {"query": query, "session_id": session_id}
+    return httpx.post(cloud.url, json=body, headers=headers, timeout=60, trust_env=False)
+
+
+def shown(cloud):
+    """How many messages the model was shown last."""
+    return len(cloud.bedrock.requests[-1]["messages"])
+
+
+def test_a_conversation_streams_goes_on_and_never_mixes(cloud):
+    _streams_and_leaves_its_trace(cloud)
+    _goes_on(cloud)
+    _never_mixes(cloud)
+    _has_a_page(cloud)
+
+
+def _streams_and_leaves_its_trace(cloud):
+    with httpx.stream(
+        "POST", cloud.url, json={"query": "What is 6 * 7?"}, headers=SSE, timeout=60, trust_env=False
+    ) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        lines = list(response.iter_lines())
+    assert lines[0] == "event: start"
+    result = json.loads(lines[lines.index("event: result") + 1].removeprefix("data: "))
+    assert "42" in result["response"]
+    assert cloud.langfuse.wait_for(result["trace_id"]).root
+
+
+def _goes_on(cloud):
+    assert ask(cloud, "My name is Ada.", "s-1").status_code == 200
+    assert shown(cloud) == 1
+    assert "event: result" in ask(cloud, "And who am I?", "s-1", SSE).text
+    assert shown(cloud) == 3
+    assert ask(cloud, "Hello.", "s-2").status_code == 200
+    assert shown(cloud) == 1
+
+
+def _never_mixes(cloud):
+    cloud.bedrock.pace_s = 0.05
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda number: ask(cloud, f"{number}! [[say 30]]", "s-3"), range(3)))
+    cloud.bedrock.pace_s = 0.0
+    refused = [answer.json()["error"]["code"] for answer in answers if answer.status_code == 409]
+    assert [answer.status_code for answer in answers].count(200) >= 1
+    assert refused == ["session_busy"] * (3 - len([1 for answer in answers if answer.status_code == 200]))
+    assert refused
+    ask(cloud, "Afterwards.", "s-3")
+    roles = [message["role"] for message in cloud.bedrock.requests[-1]["messages"]]
+    assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"]
+
+
+def _has_a_page(cloud):
+    page = httpx.get(cloud.url, headers={"accept": "text/html"}, trust_env=False)
+    assert "<!doctype html>" in page.text
+    assert 'data-sessions="true"' in page.text
+    told = httpx.get(cloud.url, trust_env=False).json()
+    assert (told["streaming"], told["sessions"]) == (True, True)
