@@ -1,0 +1,68 @@
+"""Answers a number of queries in one process; prints, as JSON, what they cost and what is loaded.
+
+Run by the target Python: warm.py /opt/python /var/task requests
+"""
+
+import gc
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+sys.path[:0] = sys.argv[1:3]
+
+import lambda_handler  # noqa: E402
+
+
+class Context:
+    """What Lambda tells of an invocation."""
+
+    aws_request_id = "warm"
+
+    @staticmethod
+    def get_remaining_time_in_millis():
+        """Plenty."""
+        return 60_000
+
+
+def answer():
+    """One query, as a Function URL sends it."""
+    body = json.dumps({"query": "Hello", "session_id": "s", "tags": ["t"]})
+    http = {"method": "POST", "path": "/"}
+    event = {"rawPath": "/", "headers": {}, "requestContext": {"http": http}, "body": body}
+    response = lambda_handler.handler(event, Context)
+    assert response["statusCode"] == 200, response
+
+
+def resident_kb():
+    """The memory this process holds now, its garbage collected."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() // 1024
+
+
+loaded = []
+finish = lambda_handler.handler.after_response.finish
+
+
+def note_and_finish(*told):
+    """Between the answer and what follows it: what had to be loaded to get there."""
+    loaded.append(sorted(sys.modules))
+    finish(*told)
+
+
+lambda_handler.handler.after_response.finish = note_and_finish
+answer()
+lambda_handler.handler.after_response.finish = finish
+held = []
+spent = time.process_time()
+for number in range(int(sys.argv[3])):
+    if number % 500 == 0:
+        held.append(resident_kb())
+    answer()
+spent = time.process_time() - spent
+held.append(resident_kb())
+print(
+    json.dumps({"loaded": loaded[0], "cpu_ms": 1000 * spent / int(sys.argv[3]), "held_kb": held}), flush=True
+)
