@@ -81,6 +81,13 @@ def test_the_deadline_ends_the_stream_and_the_next_request_is_unharmed(serve, be
     )
 
 
+def test_a_model_that_says_nothing_is_sat_out_with_comments_until_the_deadline(serve, bedrock):
+    with serve(bedrock_url=bedrock.url, timeout_s=15.0) as served:
+        said = served.post("Anything. [[hang]]").read()
+    assert b"\n\n: still working\n\n" in said
+    assert b"deadline_exceeded" in said.partition(b"event: error\n")[2]
+
+
 def test_a_client_that_goes_away_does_not_harm_the_next_request(serve, events):
     with Bedrock(pace_s=0.02) as slow, serve(bedrock_url=slow.url, reserved_concurrency=1) as served:
         response = served.post("Hello. [[say 60]]")

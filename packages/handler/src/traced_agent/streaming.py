@@ -26,6 +26,7 @@ HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response"
 
 _SEPARATOR = bytes(8)
 _POSTS = ("post_invocation_result", "post_invocation_error")
+_WAIT = "wait_next_invocation"
 _LEAST_WAIT_S = 1.0
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,8 @@ class StreamingRuntime:
         self._invocation_id: str | None = None
         for name in _POSTS:
             setattr(client, name, self._unless_posted(getattr(client, name)))
-        client.wait_next_invocation = self._noting_id(client.wait_next_invocation)  # type: ignore[attr-defined]
+        if wait := getattr(client, _WAIT, None):
+            setattr(client, _WAIT, self._noting_id(wait))
 
     @classmethod
     def find(cls, environ: Mapping[str, str], modules: Mapping[str, ModuleType] = sys.modules) -> Self | None:
