@@ -4,7 +4,7 @@ import base64
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,13 @@ from tools import invoke
 from tools.local.cloud import LocalCloud
 from tools.local.control_plane import CREDENTIALS, ControlPlane
 from tools.local.langfuse import Langfuse
+from traced_agent import metrics
+
+Lines = Sequence[Mapping[str, Any]]
+"""The function's log, decoded."""
 
 QUERY = {"query": "What is 2+2?"}
+COUNTED = {metrics.COLD_STARTS, metrics.INPUT_TOKENS, metrics.OUTPUT_TOKENS}
 ORIGIN = "https://app.example.com"
 PROFILE = "arn:aws:bedrock:us-east-1:000000000000:application-inference-profile/a1b2c3"
 
@@ -65,7 +70,7 @@ def _answers(cloud: LocalCloud) -> dict[str, Any]:
     return answer
 
 
-def _is_public(cloud: LocalCloud) -> None:
+def _is_public(cloud: LocalCloud, _: Lines) -> None:
     assert _ask(cloud).status_code == 200
     assert (
         httpx.get(cloud.url, headers={"accept": "text/html"}).headers["content-type"].startswith("text/html")
@@ -73,25 +78,24 @@ def _is_public(cloud: LocalCloud) -> None:
     assert httpx.delete(cloud.url).status_code == 405
 
 
-def _is_locked(cloud: LocalCloud) -> None:
+def _is_locked(cloud: LocalCloud, _: Lines) -> None:
     assert _ask(cloud).status_code == 403
     assert _ask(cloud, headers={"authorization": "Bearer me"}).status_code == 403
 
 
-def _starts_from_a_version(cloud: LocalCloud) -> None:
+def _starts_from_a_version(cloud: LocalCloud, _: Lines) -> None:
     function = cloud.deployed.read({})
     assert function.snapstart
     assert function.version == "1"
     assert len({_ask(cloud).json()["trace_id"] for _ in range(2)}) == 2
 
 
-def _is_traced_by_xray(cloud: LocalCloud) -> None:
-    name = cloud.outputs["FunctionName"]
-    config = cloud.client("lambda").get_function_configuration(FunctionName=name)
-    assert config["TracingConfig"] == {"Mode": "Active"}
+def _is_traced_by_xray(cloud: LocalCloud, said: Lines) -> None:
+    assert cloud.deployed.read({}).xray
+    assert all(line["xray_trace_id"].startswith("1-") for line in said if "run_id" in line)
 
 
-def _tells_by_mail(cloud: LocalCloud) -> None:
+def _tells_by_mail(cloud: LocalCloud, _: Lines) -> None:
     (subscription,) = cloud.client("sns").list_subscriptions()["Subscriptions"]
     alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert subscription["Endpoint"] == "on-call@example.com"
@@ -99,7 +103,7 @@ def _tells_by_mail(cloud: LocalCloud) -> None:
     assert all(alarm["AlarmActions"] == [subscription["TopicArn"]] for alarm in alarms)
 
 
-def _answers_its_origin_only(cloud: LocalCloud) -> None:
+def _answers_its_origin_only(cloud: LocalCloud, _: Lines) -> None:
     def allowed(origin: str) -> str | None:
         asks = {"origin": origin, "access-control-request-method": "POST"}
         return httpx.options(cloud.url, headers=asks).headers.get("access-control-allow-origin")
@@ -108,7 +112,7 @@ def _answers_its_origin_only(cloud: LocalCloud) -> None:
     assert allowed("https://elsewhere.example.com") is None
 
 
-def _invokes_the_profile(cloud: LocalCloud) -> None:
+def _invokes_the_profile(cloud: LocalCloud, _: Lines) -> None:
     assert {request["modelId"] for request in cloud.bedrock.requests} == {PROFILE}
 
 
@@ -117,7 +121,7 @@ class Variant:
     """A context, and what is to be seen of it once it is deployed and was asked."""
 
     context: dict[str, str] = field(default_factory=dict)
-    shows: Callable[[LocalCloud], None] = lambda _: None
+    shows: Callable[[LocalCloud, Lines], None] = lambda *_: None
 
 
 VARIANTS = {
@@ -143,7 +147,9 @@ def test_a_variant_is_deployed_answers_refuses_and_is_gone(name: str, plane: Fas
     with LocalCloud(variant.context, plane=plane, log=said.append) as cloud:
         answer = _answers(cloud)
         assert cloud.langfuse.wait_for(answer["trace_id"])
-        variant.shows(cloud)
+        lines = [json.loads(line) for line in said if line.startswith("{")]
+        variant.shows(cloud, lines)
+        assert {name for line in lines for name in line} >= COUNTED
         assert cloud.langfuse.secret_key not in _all_that_is_told(plane) + "".join(said) + str(answer)
         assert cloud.langfuse.secret_key not in str(cloud.langfuse.traces())
 

@@ -49,6 +49,7 @@ class Deployed:
             log_level=logging.get("ApplicationLogLevel", "INFO"),
             log_group=logging.get("LogGroup", ""),
             snapstart=config.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
+            xray=config.get("TracingConfig", {}).get("Mode") == "Active",
             streaming=url.get("InvokeMode") == "RESPONSE_STREAM",
             auth="iam" if url["AuthType"] == "AWS_IAM" else "none",
             cors=_cors(url["Cors"]) if url.get("Cors") else None,

@@ -44,6 +44,8 @@ class Function:
     log_level: str = "INFO"
     log_group: str = ""
     snapstart: bool = False
+    xray: bool = False
+    """Whether X-Ray samples its invocations."""
     streaming: bool = False
     """Whether the URL's InvokeMode is RESPONSE_STREAM."""
     auth: str = "none"

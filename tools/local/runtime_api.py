@@ -113,7 +113,7 @@ class RuntimeApi:
                 "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
                 "Lambda-Runtime-Deadline-Ms": str(int(self._deadline * 1000)),
                 "Lambda-Runtime-Invoked-Function-Arn": self._function.arn,
-                "Lambda-Runtime-Trace-Id": _trace(invocation),
+                "Lambda-Runtime-Trace-Id": self._trace(invocation),
             }
             exchange.answer(200, invocation.event, "application/json", headers)
         else:
@@ -133,7 +133,7 @@ class RuntimeApi:
             "deadlineMs": int(self._deadline * 1000),
             "requestId": invocation.request_id,
             "invokedFunctionArn": self._function.arn,
-            "tracing": {"type": "X-Amzn-Trace-Id", "value": _trace(invocation)},
+            "tracing": {"type": "X-Amzn-Trace-Id", "value": self._trace(invocation)},
         }
         headers = {"Lambda-Extension-Identifier": identifier, "Lambda-Extension-Event-Identifier": _id()}
         return exchange.answer(200, json.dumps(event).encode(), headers=headers)
@@ -227,6 +227,11 @@ class RuntimeApi:
             self._news.notify_all()
         _accepted(exchange)
 
+    def _trace(self, invocation: Invocation) -> str:
+        identifier = invocation.request_id.replace("-", "")
+        root = f"Root=1-{int(time.time()):08x}-{identifier[:24]}"
+        return f"{root};Parent={identifier[-16:]};Sampled={int(self._function.xray)}"
+
 
 def _accepted(exchange: Exchange) -> None:
     exchange.answer(202, b'{"status":"OK"}')
@@ -252,11 +257,6 @@ def _gone(exchange: Exchange) -> bool:
         return False
     except OSError:
         return True
-
-
-def _trace(invocation: Invocation) -> str:
-    identifier = invocation.request_id.replace("-", "")
-    return f"Root=1-{int(time.time()):08x}-{identifier[:24]};Parent={identifier[-16:]};Sampled=0"
 
 
 def _id() -> str:

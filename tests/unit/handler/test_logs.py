@@ -80,3 +80,15 @@ def test_libraries_that_tell_headers_are_never_heard_below_warning(lines, librar
     logs.start("DEBUG")
     logging.getLogger(library).info("authorization: secret")
     assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("header", "identifier"),
+    [
+        ("Root=1-67-abc;Parent=53;Sampled=1;Lineage=1:2:3", "1-67-abc"),
+        ("Root=1-67-abc;Parent=53;Sampled=0", None),
+        ("", None),
+    ],
+)
+def test_x_rays_id_is_told_where_x_ray_keeps_the_trace(header, identifier):
+    assert logs.xray_trace_id({"_X_AMZN_TRACE_ID": header}) == identifier

@@ -5,7 +5,8 @@ Lambda's runtime turns each record into JSON when the function's log format is J
 
 import contextvars
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -39,4 +40,12 @@ def _tell_run(record: logging.LogRecord) -> bool:
     if run := _run.get():
         record.run_id = run.id
         record.trace_id = run.links["trace_id"]
+        if xray := xray_trace_id(os.environ):
+            record.xray_trace_id = xray
     return True
+
+
+def xray_trace_id(environ: Mapping[str, str]) -> str | None:
+    """X-Ray's own id of the invocation, where X-Ray keeps it: Lambda always sets one."""
+    header = dict(part.partition("=")[::2] for part in environ.get("_X_AMZN_TRACE_ID", "").split(";"))
+    return header.get("Root") if header.get("Sampled") == "1" else None
