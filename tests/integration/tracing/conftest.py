@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import time
 from pathlib import Path
 
@@ -77,3 +78,10 @@ def bedrock():
 def langfuse():
     with Langfuse() as langfuse:
         yield langfuse
+
+
+@pytest.fixture
+def unused_port():
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]

@@ -176,13 +176,13 @@ class Delivery:
             self._lose(self._runs.popleft(), "the memory for waiting traces is full")
 
     def _lose(self, run: Waiting, why: str) -> None:
-        if self._spooled:
-            for record in spool.records(run.trace_id, encode(run.spans)):
-                self._write(record)
         self._counts[metrics.TRACES_SPOOLED if self._spooled else metrics.TRACES_LOST] += 1
-        logger.error(
-            "trace %s is %s: %s", run.trace_id, "spooled to the log" if self._spooled else "lost", why
-        )
+        end = "spooled to the log" if self._spooled else "lost"
+        logger.error("trace %s is %s: %s", run.trace_id, end, why)
+        if self._spooled:
+            request = encode([self._destination.shaped(span) for span in run.spans])
+            for record in spool.records(run.trace_id, request):
+                self._write(record)
 
     def _report(self, trouble: str | None) -> None:
         """Say once that something is wrong, not at each export, and once that it is right again."""

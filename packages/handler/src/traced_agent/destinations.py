@@ -4,8 +4,9 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
+from traced_agent import langfuse_wire
 from traced_agent.collector import Collector, Flight, otlp_headers, parse_headers
 from traced_agent.secret import Secret
 
@@ -26,6 +27,9 @@ class Destination(Protocol):
 
     def prepare(self) -> None:
         """Before a run: have ready what the agent's author may use. Never raises."""
+
+    def shaped(self, span: ReadableSpan) -> ReadableSpan:
+        """The span in the form in which it is sent."""
 
     def send(self, flight: Flight) -> None:
         """Send what is left of the flight, noting in it what became of each span.
@@ -55,8 +59,12 @@ class Otlp:
     def prepare(self) -> None:
         """There is no SDK."""
 
+    def shaped(self, span: ReadableSpan) -> ReadableSpan:
+        """As it is."""
+        return span
+
     def send(self, flight: Flight) -> None:
-        """Post the spans as they are."""
+        """Post the spans."""
         Collector(self._url, otlp_headers(self._own_headers())).send(flight.left, flight)
 
     def renew(self) -> bool:
@@ -93,6 +101,10 @@ class Langfuse:
                 self._ready()
             except Exception as error:  # noqa: BLE001 - the export will say it, and count
                 logger.debug("error=<%s> | langfuse's client is not ready", error)
+
+    def shaped(self, span: ReadableSpan) -> ReadableSpan:
+        """As Langfuse's SDK would have made it."""
+        return langfuse_wire.shaped(span)
 
     def send(self, flight: Flight) -> None:
         """Hand the spans over to Langfuse's processor."""

@@ -4,21 +4,18 @@ The SDK's processor does here what it does in Langfuse's documented set-up: it f
 takes media out. Only the last step is ours, since its exporter can neither be bounded nor says what arrived.
 """
 
-import base64
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from langfuse import Langfuse
-from langfuse._client.constants import LANGFUSE_TRACER_NAME
 from langfuse._client.resource_manager import LangfuseResourceManager
 from langfuse._client.span_processor import LangfuseSpanProcessor
-from langfuse._version import __version__ as langfuse_version
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from traced_agent import langfuse_wire
 from traced_agent.collector import Collector, ExportError, Flight, otlp_headers
-from traced_agent.spans import SCOPE, copy, key
+from traced_agent.spans import key
 
 if TYPE_CHECKING:
     from traced_agent.settings import Settings
@@ -28,8 +25,6 @@ _FEED = 128
 
 _NEVER_S = 86_400
 """The processor's own thread sleeps as long: it is we who flush."""
-
-PATH = "/api/public/otel/v1/traces"
 
 
 class Handover:
@@ -53,8 +48,10 @@ class Handover:
         # The client may be one that the agent's author has made, with a filter, masks and headers.
         made = LangfuseResourceManager._instances[public_key]  # noqa: SLF001
         self._exporter.collector = Collector(
-            settings.langfuse_host + PATH,
-            otlp_headers({**langfuse_headers(public_key, secret_key), **(made.additional_headers or {})}),
+            settings.langfuse_host + langfuse_wire.PATH,
+            otlp_headers(
+                {**langfuse_wire.headers(public_key, secret_key), **(made.additional_headers or {})}
+            ),
         )
         self._processor = LangfuseSpanProcessor(
             public_key=public_key,
@@ -78,7 +75,7 @@ class Handover:
         for start in range(0, len(spans), _FEED):
             batch = spans[start : start + _FEED]
             for span in batch:
-                self._processor.on_end(as_langfuse(span, self._public_key))
+                self._processor.on_end(langfuse_wire.shaped(span, self._public_key))
             self._exporter.send_within(flight, self._processor)
             flight.filtered.update(set(map(key, batch)) - flight.sent - flight.refused.keys())
 
@@ -121,29 +118,3 @@ class _Exporter(SpanExporter):
             self._failure = failure
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS
-
-
-def langfuse_headers(public_key: str, secret_key: str) -> dict[str, str]:
-    """The headers that Langfuse's own exporter sends; the last makes the trace appear without delay."""
-    return {
-        "authorization": "Basic " + base64.b64encode(f"{public_key}:{secret_key}".encode()).decode(),
-        "x-langfuse-sdk-name": "python",
-        "x-langfuse-sdk-version": langfuse_version,
-        "x-langfuse-public-key": public_key,
-        "x-langfuse-ingestion-version": "4",
-    }
-
-
-def as_langfuse(span: ReadableSpan, public_key: str) -> ReadableSpan:
-    """The span as Langfuse's documented set-up would have made it."""
-    scope = span.instrumentation_scope
-    if scope is not None and scope.name == SCOPE:
-        own = InstrumentationScope(
-            LANGFUSE_TRACER_NAME, langfuse_version, attributes={"public_key": public_key}
-        )
-        return copy(span, instrumentation_scope=own)
-    attributes = span.attributes or {}
-    if attributes.get("gen_ai.operation.name") == "invoke_agent":
-        # Its usage is the sum of the generations': Strands itself says so to hosts named langfuse.
-        return copy(span, attributes={**attributes, "langfuse.observation.type": "span"})
-    return span

@@ -1,0 +1,141 @@
+"""The same guarantees hold for a collector that was not written here: AgentMesh, from PyPI."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tools.local.langfuse import Langfuse
+
+ROOT = Path(__file__).parents[3]
+TOKEN = "collector-key"
+
+
+@pytest.fixture(scope="session")
+def agentmesh():
+    """Its command, in the hatch environment `collector`, which is made the first time."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HATCH_ENV", "UV_"))}
+    for words in (["create", "collector"], ["find", "collector"]):
+        hatch = [sys.executable, "-m", "hatch", "--no-color", "env", *words]
+        done = subprocess.run(hatch, check=True, capture_output=True, text=True, cwd=ROOT, env=clean)
+    return Path(done.stdout.split()[-1]) / "bin" / "agentmesh"
+
+
+class Collector:
+    """The collector, started and stopped with its own command; it keeps what it took."""
+
+    def __init__(self, command, folder, port):
+        self.url = f"http://127.0.0.1:{port}"
+        self._command = [command, "--db", folder / "spans.db", "dashboard", "--host", "127.0.0.1"]
+        self._command += ["--port", str(port)]
+        self._folder = folder
+        self._process = None
+
+    def start(self, **settings):
+        environ = {**os.environ, "AGENTMESH_AUTH_MODE": "api_key", "AGENTMESH_API_KEY": TOKEN, **settings}
+        with (self._folder / "log").open("a") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=self._folder, env=environ, stdout=log, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                return self._get("/healthz")
+            except OSError:
+                assert time.monotonic() < deadline, self.log
+                time.sleep(0.1)
+
+    def stop(self):
+        if self._process:
+            self._process.terminate()
+            self._process.wait()
+
+    def spans(self, trace_id):
+        """The spans of a trace, as its own API tells them."""
+        return self._get(f"/api/traces/{trace_id}/spans")
+
+    @property
+    def log(self):
+        return (self._folder / "log").read_text()
+
+    def _get(self, path):
+        asked = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(asked, timeout=5) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture
+def collector(agentmesh, tmp_path, unused_port):
+    collector = Collector(agentmesh, tmp_path, unused_port)
+    yield collector
+    collector.stop()
+
+
+@pytest.fixture
+def traced(running, collector):
+    """The function, told of the collector, while Langfuse's keys are there as well."""
+    with (
+        Langfuse() as langfuse,
+        running(
+            langfuse,
+            OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{collector.url}/v1/traces",
+            OTEL_EXPORTER_OTLP_TRACES_HEADERS=f"x-agentmesh-api-key={TOKEN}",
+        ) as function,
+    ):
+        yield function
+        assert langfuse.attempts == 0, "spans went to Langfuse as well"
+
+
+def names(spans):
+    return sorted(span["name"] for span in spans)
+
+
+WHOLE = ["chat", "chat", "execute_event_loop_cycle", "execute_event_loop_cycle", "execute_tool calculator"]
+WHOLE += ["invoke_agent Strands Agents", "query"]
+
+
+def test_the_trace_is_there_whole_when_the_environment_freezes(traced, collector):
+    collector.start()
+    body, _ = traced.ask()
+    traced.settle()
+    assert names(collector.spans(body["trace_id"])) == WHOLE
+    assert traced.metrics("TracesExported") == 1
+
+
+def test_a_collector_that_is_away_delays_no_answer_and_gets_all_when_it_is_back(traced, collector):
+    bodies = []
+    for _ in range(2):
+        body, waited_s = traced.ask()
+        assert waited_s < 5
+        traced.settle()
+        bodies.append(body)
+    collector.start()
+    bodies.append(traced.ask()[0])
+    traced.settle()
+    for body in bodies:
+        assert names(collector.spans(body["trace_id"])) == WHOLE
+    assert traced.metrics("TracesLost") == 0
+
+
+def test_its_own_413_splits_the_batch(traced, collector):
+    collector.start(AGENTMESH_MAX_OTLP_BYTES="5000")
+    body, _ = traced.ask()
+    traced.settle()
+    assert "413" in collector.log
+    assert names(collector.spans(body["trace_id"])) == WHOLE
+
+
+def test_a_key_that_it_does_not_take_keeps_the_spans_until_it_does(traced, collector):
+    collector.start(AGENTMESH_API_KEY="another")
+    body, _ = traced.ask()
+    traced.settle()
+    collector.stop()
+    collector.start()
+    traced.ask()
+    traced.settle()
+    assert names(collector.spans(body["trace_id"])) == WHOLE

@@ -1,0 +1,127 @@
+"""Sends spooled traces again: `hatch run replay-traces [--file LOG | --log-group NAME] [--since 24h]`.
+
+With TRACE_SPOOL=log, the function writes traces that it must drop to its log. They are sent with their own
+ids to where LANGFUSE_* or OTEL_EXPORTER_OTLP_TRACES_* in the environment or in .env say: the same traces,
+however often they are sent.
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dotenv
+from rich.progress import track
+
+from tools import account
+from tools.command import ERR, OUT, Failure, run
+from traced_agent import langfuse_wire, spool
+from traced_agent.collector import Collector, ExportError, Flight, otlp_headers, parse_headers
+from traced_agent.settings import Settings, SettingsError
+
+DOTENV = Path(__file__).parents[1] / ".env"
+TIMEOUT_S = 30.0
+_UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
+
+
+def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str | None] | None = None) -> int:
+    """Find, send, and say how many; 1 if one could not be sent."""
+    options = _parser().parse_args(arguments)
+    target = _target(_settings(environ or {**dotenv.dotenv_values(DOTENV), **os.environ}))
+    found = list(spool.read(_lines(options)))
+    failed = dict(_send(found, target))
+    if options.json:
+        sent = [spooled.trace_id for spooled in found if spooled.trace_id not in failed]
+        OUT.print_json(data={"url": target.url, "sent": sent, "failed": failed})
+    else:
+        OUT.print(f"{len(found) - len(failed)} of {len(found)} traces sent to {target.url}")
+    for trace_id, why in failed.items():
+        ERR.print(f"{trace_id}: {why}", markup=False, highlight=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="replay-traces", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--file", help="a log, saved; - reads standard input")
+    source.add_argument("--log-group", help="in CloudWatch (default: the deployed stack's)")
+    parser.add_argument("--since", type=_seconds, default=86_400, help="how far back: 30m, 24h (default), 7d")
+    parser.add_argument("--region", help="where the stack is (default: AWS_REGION, else us-east-1)")
+    parser.add_argument("--json", action="store_true", help="print what was sent, for programs")
+    return parser
+
+
+def _seconds(text: str) -> int:
+    if not (match := re.fullmatch(r"(\d+)([mhd])", text)):
+        raise argparse.ArgumentTypeError("a number with m, h or d, as in 24h")
+    return int(match[1]) * _UNITS_S[match[2]]
+
+
+def _settings(environ: Mapping[str, str | None]) -> Settings:
+    try:
+        return Settings.from_env({name: value for name, value in environ.items() if value})
+    except SettingsError as error:
+        raise Failure(str(error)) from None
+
+
+def _target(settings: Settings) -> Collector:
+    """The collector or Langfuse, as the function itself would choose.
+
+    Raises:
+        Failure: neither is given.
+    """
+    if settings.otlp_endpoint:
+        headers = otlp_headers(parse_headers(settings.otlp_headers))
+        return Collector(settings.otlp_endpoint, headers)
+    keys = (settings.langfuse_public_key, settings.langfuse_secret_key)
+    if not all(keys):
+        raise Failure(
+            "it is not known where to: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY, with LANGFUSE_HOST, "
+            "or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, in the environment or in .env"
+        )
+    return Collector(settings.langfuse_host + langfuse_wire.PATH, otlp_headers(langfuse_wire.headers(*keys)))
+
+
+def _lines(options: argparse.Namespace) -> Iterable[str]:
+    if options.file == "-":
+        return sys.stdin
+    if options.file:
+        try:
+            return Path(options.file).read_text("utf-8", "replace").splitlines()
+        except OSError as error:
+            raise Failure(f"{options.file} cannot be read: {error.strerror}") from None
+    region = account.region(options.region)
+    group = options.log_group or account.outputs(region)["LogGroupName"]
+    return events(account.client("logs", region), group, time.time() - options.since)
+
+
+def events(logs: Any, group: str, since: float) -> Iterator[str]:
+    """The messages of a log group that hold a record, `since` in seconds since the epoch."""
+    pages = logs.get_paginator("filter_log_events").paginate(
+        logGroupName=group, startTime=int(since * 1000), filterPattern='"trace_spool"'
+    )
+    with ERR.status(f"Reading {group} …"):
+        for page in pages:
+            yield from (event["message"] for event in page["events"])
+
+
+def _send(found: Sequence[spool.Spooled], target: Collector) -> Iterator[tuple[str, str]]:
+    """Send each; yields the ids of those that could not be, with the reason."""
+    for spooled in track(found, "Sending", console=ERR, transient=True):
+        try:
+            answer = target.post(spooled.request, Flight((), TIMEOUT_S))
+        except ExportError as error:
+            yield spooled.trace_id, str(error)
+        else:
+            if not answer.accepted:
+                yield spooled.trace_id, answer.summary
+
+
+if __name__ == "__main__":
+    run(main)
