@@ -6,7 +6,6 @@ from traced_agent import cold_start  # first, before all that is heavy
 import functools
 import logging
 import os
-import platform
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -15,20 +14,8 @@ from typing import Any, Self
 from strands import Agent
 from strands.session import SessionManager
 
-from traced_agent import (
-    __version__,
-    after_response,
-    aws,
-    envelope,
-    function_url,
-    logs,
-    metrics,
-    openapi,
-    page,
-    query,
-    tracing,
-)
-from traced_agent.accept import HTML, wants
+from traced_agent import after_response, aws, envelope, function_url, logs, metrics, query, tracing
+from traced_agent.about import About
 from traced_agent.agent import build_agent, build_model
 from traced_agent.errors import Problem, explain
 from traced_agent.function_url import Request, Response
@@ -72,12 +59,13 @@ class Handler:
     @property
     def routes(self) -> Routes:
         """Every path, and what answers each of its methods."""
+        about = About(self.settings, traced=self.tracing.enabled)
         return {
-            "/": {**({"GET": self.home} if self.settings.page else {}), "POST": self.ask},
+            "/": {**({"GET": about.home} if self.settings.page else {}), "POST": self.ask},
             "/invocations": {"POST": self.ask},
-            "/health": {"GET": self.health},
-            "/ping": {"GET": self.health},
-            "/openapi.json": {"GET": self.openapi},
+            "/health": {"GET": about.health},
+            "/ping": {"GET": about.health},
+            "/openapi.json": {"GET": about.openapi},
         }
 
     def __call__(self, event: Any, context: Any) -> Any:
@@ -122,29 +110,6 @@ class Handler:
             }
         )
         return envelope.answered(run, asked.text, answered, self.settings.bedrock_model_id)
-
-    def health(self, _request: Request, _run: Run) -> Response:
-        """Say that the function is well, without asking the model."""
-        return Response.json(
-            200,
-            {
-                "status": "Healthy",
-                "version": __version__,
-                "python": platform.python_version(),
-                "model_id": self.settings.bedrock_model_id,
-                "tracing": "on" if self.tracing.enabled else "off",
-            },
-        )
-
-    def home(self, request: Request, _run: Run) -> Response:
-        """Give a browser the page, and everybody else a description."""
-        if wants(request.headers.get("accept", ""), HTML):
-            return page.response(self.settings)
-        return Response.json(200, openapi.description(self.settings), {"vary": "accept"})
-
-    def openapi(self, _request: Request, _run: Run) -> Response:
-        """Say, for programs, what can be asked."""
-        return Response.json(200, openapi.document())
 
     def _run_agent(self, asked: Asked, run: Run, accept: str) -> Answer:
         with self._turn(asked, run) as session_manager:
