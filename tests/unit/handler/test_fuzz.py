@@ -41,7 +41,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=12) | st.dictionaries(NAMES | TEXTS, inner, max_size=6),
-    max_leaves=25,
+    max_leaves=10,
 )
 OBJECTS = st.dictionaries(NAMES | TEXTS, VALUES, max_size=6)
 
@@ -88,13 +88,13 @@ def event_of(body, **changed):
 @example(b"\x00")
 @example(b'{"query": "\xed\xa0\x80"}')
 @example(b"[" * 100_000)
-@fuzzed(max_examples=2_000)
+@fuzzed(max_examples=2_500)
 def test_any_bytes(answered, raw):
     answered(event_of(base64.b64encode(raw).decode(), isBase64Encoded=True))
 
 
 @given(st.data())
-@fuzzed(max_examples=2_000)
+@fuzzed(max_examples=2_500)
 def test_any_damage_to_a_good_body(answered, data):
     raw = bytearray(b'{"query": "Hi", "session_id": "s", "tags": ["a"], "metadata": {"k": "v"}}')
     for _ in range(data.draw(st.integers(1, 4))):
@@ -104,7 +104,7 @@ def test_any_damage_to_a_good_body(answered, data):
 
 
 @given(OBJECTS | VALUES)
-@fuzzed(max_examples=700)
+@fuzzed(max_examples=500)
 def test_any_json(answered, value):
     answered(event_of(json.dumps(value)))
     answered(value)
@@ -129,6 +129,6 @@ def test_any_json(answered, value):
         },
     )
 )
-@fuzzed(max_examples=1_100)
+@fuzzed(max_examples=500)
 def test_any_event(answered, event):
     answered(event)
