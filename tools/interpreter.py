@@ -3,6 +3,7 @@
 import functools
 import json
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import layers
@@ -26,7 +27,7 @@ def target() -> Path:
     """
     if (remembered := cache.read(_REMEMBERED)) and _is_target(Path(remembered.decode())):
         return Path(remembered.decode())
-    found = _search()
+    found = first_working(_installed())
     cache.write(_REMEMBERED, str(found).encode())
     return found
 
@@ -36,16 +37,26 @@ def build(python: Path) -> str:
     return subprocess.run([python, "-I", "-c", _BUILD], capture_output=True, text=True, check=True).stdout
 
 
-def _search() -> Path:
-    import findpython  # noqa: PLC0415 - seldom needed
+def first_working(candidates: Iterable[Path]) -> Path:
+    """The first of the candidates that runs and is the target.
 
-    for candidate in findpython.find_all(*map(int, layers.PYTHON.split(".")), allow_prereleases=False):
-        if _is_target(candidate.real_path):
-            return candidate.real_path
+    Raises:
+        Failure: there is none, and what to do.
+    """
+    if found := next(filter(_is_target, candidates), None):
+        return found
     raise Failure(
         f"CPython {layers.PYTHON} was not found: run `hatch python install {layers.PYTHON}`, "
         "or install it with pyenv or uv"
     )
+
+
+def _installed() -> Iterator[Path]:
+    import findpython  # noqa: PLC0415 - seldom needed
+
+    major, minor = map(int, layers.PYTHON.split("."))
+    for python in findpython.find_all(major, minor, allow_prereleases=False):
+        yield python.real_path
 
 
 def _is_target(python: Path) -> bool:

@@ -1,6 +1,7 @@
 """Locks, and the wheels they name: read, downloaded for the target, kept in a cache by their hash."""
 
 import hashlib
+import math
 import os
 import re
 import subprocess
@@ -17,6 +18,9 @@ from tools.command import ERR, Failure
 
 _DOWNLOADS = 3
 """Processes of pip at once: two cores carry them, and a slow connection gains."""
+
+_WORTH_A_PROCESS = 8
+"""Wheels, below which another process of pip takes longer to start than it saves."""
 
 Progress = Callable[[int], None]
 """Told how many more wheels have come."""
@@ -98,7 +102,8 @@ def _downloaded(pin: Pin, store: Path) -> Path:
 
 def _download(missing: Sequence[Pin], store: Path, progress: Progress) -> None:
     store.mkdir(parents=True, exist_ok=True)
-    parts = [part for start in range(_DOWNLOADS) if (part := missing[start::_DOWNLOADS])]
+    count = min(_DOWNLOADS, math.ceil(len(missing) / _WORTH_A_PROCESS))
+    parts = [missing[start::count] for start in range(count)]
     with (
         tempfile.TemporaryDirectory(dir=store, prefix="downloading-", ignore_cleanup_errors=True) as scratch,
         ThreadPoolExecutor(_DOWNLOADS) as pool,

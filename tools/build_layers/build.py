@@ -123,9 +123,9 @@ def merge(entries: Sequence[Entry]) -> bytes:
     Raises:
         Failure: two wheels bring the same path.
     """
-    path, count = Counter(entry.info.filename for entry in entries).most_common(1)[0]
-    if count > 1:
-        raise Failure(f"two wheels both bring {path}: a layer cannot hold both")
+    for path, count in Counter(entry.info.filename for entry in entries).most_common(1):
+        if count > 1:
+            raise Failure(f"two wheels both bring {path}: a layer cannot hold both")
     buffer = io.BytesIO()
     with ZipFile(buffer, "w") as archive:
         for entry in sorted(entries, key=lambda entry: entry.info.filename):

@@ -17,11 +17,19 @@ MakeStack = Callable[..., list[Layer]]
 
 
 class Index:
-    """A folder of wheels behind simple index pages (PEP 503), reached by a file URL."""
+    """A folder of wheels behind simple index pages (PEP 503), reached by a file URL.
+
+    The same wheel has the same bytes in every test, so that tests can share a cache.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.url = folder.as_uri()
+
+    def pin(self, name: str, version: str) -> str:
+        """A lock's line for a wheel."""
+        (wheel,) = (self.folder / name).glob(f"*-{version}-*.whl")
+        return f"{name}=={version} \\\n    --hash=sha256:{wheels.digest(wheel)}\n"
 
     def add(
         self,
@@ -64,8 +72,8 @@ def _write_wheel(wheel: Path, contents: Mapping[str, str | bytes], record: str) 
             data = content.encode() if isinstance(content, str) else content
             digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
             rows.append(f"{path},sha256={digest},{len(data)}\n")
-            archive.writestr(path, data)
-        archive.writestr(record, "".join([*rows, f"{record},,\n"]))
+            archive.writestr(zipfile.ZipInfo(path), data)
+        archive.writestr(zipfile.ZipInfo(record), "".join([*rows, f"{record},,\n"]))
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ class Watch:
 
 def main(opt: str, handler: str, *modules: str) -> None:
     """Import the modules, and print what went wrong."""
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what the modules print is none of this
     # Where Lambda looks, in its order.
     sys.path[:0] = [place for place in (handler, f"{opt}/python") if place]
     watch = Watch(Path(opt))
@@ -46,13 +48,16 @@ def main(opt: str, handler: str, *modules: str) -> None:
         try:
             importlib.import_module(module)
         except BaseException as error:  # noqa: BLE001 - a module may exit, too
-            print(f"`import {module}` fails: {type(error).__name__}: {error}".replace("\n", " "))
+            print(f"`import {module}` fails: {type(error).__name__}: {error}".replace("\n", " "), file=told)
     for path in watch.compiled:
-        print(f"{Path(path).relative_to(opt).as_posix()} was compiled when it was imported")
+        print(f"{_relative(path, opt)} was compiled when it was imported", file=told)
     for path in watch.written:
-        print(
-            f"{Path(path).relative_to(opt).as_posix()} was to be written by an import, and /opt is read-only"
-        )
+        print(f"{_relative(path, opt)} was to be written by an import, and /opt is read-only", file=told)
+    told.close()
+
+
+def _relative(path: str, folder: str) -> str:
+    return Path(path).relative_to(folder).as_posix()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,83 @@
+import json
+
+import pytest
+
+import layers
+from layers import Layer
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """Two layers as a build and the gates leave them."""
+    made = [Layer(name, tmp_path / name) for name in ("strands", "langfuse")]
+    for layer in made:
+        layer.zip.parent.mkdir(parents=True)
+        layer.lock.write_text(f"{layer.name}==1.0\n")
+        layer.zip.write_bytes(layer.name.encode())
+        rewrite(layer, inputs=layer.digest(), digest=layers._sha256(layer.zip))
+    for layer in made:
+        rewrite(layer, checked=layers.checked(made))
+    return made
+
+
+def rewrite(layer, **changes):
+    layer.manifest.write_text(json.dumps({**layer.read_manifest(), **changes}))
+
+
+def test_a_built_current_and_checked_layer_has_no_problem(stack):
+    assert [layers.problem(layer, stack) for layer in stack] == [None, None]
+
+
+@pytest.mark.parametrize("lacks", ["zip", "manifest"])
+def test_a_layer_not_built_names_the_command(stack, lacks):
+    getattr(stack[0], lacks).unlink()
+    assert layers.problem(stack[0], stack) == "layers/strands is not built: run `hatch run build-layers`"
+
+
+def test_a_manifest_that_is_not_json_is_no_build(stack):
+    stack[0].manifest.write_text("{")
+    assert layers.problem(stack[0], stack) == "layers/strands is not built: run `hatch run build-layers`"
+
+
+def test_a_changed_lock_makes_the_layer_stale(stack):
+    stack[0].lock.write_text("strands==1.1\n")
+    assert layers.problem(stack[0], stack) == (
+        "layers/strands is stale, its lock has changed since: run `hatch run build-layers`"
+    )
+
+
+def test_a_changed_choice_of_services_makes_the_layer_stale(stack):
+    (stack[0].directory / "botocore-services.txt").write_text("bedrock-runtime\n")
+    assert "stale" in layers.problem(stack[0], stack)
+
+
+def test_line_ends_do_not_make_a_layer_stale(stack):
+    stack[0].lock.write_bytes(b"strands==1.0\r\n")
+    assert layers.problem(stack[0], stack) is None
+
+
+def test_one_changed_byte_of_the_zip_is_noticed(stack):
+    stack[0].zip.write_bytes(b"strandz")
+    assert layers.problem(stack[0], stack) == (
+        "layers/strands is not what was built, its zip has changed: run `hatch run build-layers`"
+    )
+
+
+def test_a_layer_that_did_not_pass_the_gates_must_not_be_deployed(stack):
+    rewrite(stack[0], checked=None)
+    assert layers.problem(stack[0], stack) == (
+        "layers/strands has not passed its checks: run `hatch run check-layers`"
+    )
+
+
+def test_a_layer_was_checked_only_beside_the_others_as_they_were(stack):
+    rewrite(stack[1], digest=layers._sha256(stack[0].zip))
+    assert layers.unbuilt(stack[0]) is None
+    assert "has not passed its checks" in layers.problem(stack[0], stack)
+
+
+def test_services_are_read_from_their_file(stack):
+    listed = stack[0].directory / "botocore-services.txt"
+    assert stack[0].services == ()
+    listed.write_text("# for tools\ns3  # files\n\nbedrock-runtime\ns3\n")
+    assert stack[0].services == ("bedrock-runtime", "s3")

@@ -1,0 +1,112 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import cache, interpreter, wheels
+from tools.build_layers import fragment
+from tools.build_layers.gates.clients import asked
+from tools.command import Failure
+
+LOCK = """\
+agent==1.0 \\
+    --hash=sha256:{a} \\
+    --hash=sha256:{b}
+    # via -r layers/strands/requirements.in
+shared-things==2.0rc1 \\
+    --hash=sha256:{b}
+    # via
+    #   agent
+    #   traces
+"""
+LOCK = LOCK.format(a="a" * 64, b="b" * 64)
+
+
+def test_a_lock_reads_back_pin_by_pin():
+    pins = wheels.pins(LOCK)
+    assert [(pin.name, pin.version, len(pin.hashes)) for pin in pins.values()] == [
+        ("agent", "1.0", 2),
+        ("shared-things", "2.0rc1", 1),
+    ]
+    assert "".join(pin.text for pin in pins.values()) == LOCK
+
+
+@pytest.mark.parametrize("line", ["agent>=1.0", "agent==1.0", "--index-url https://x", "-e ."])
+def test_a_line_that_is_no_hashed_pin_is_refused(line):
+    with pytest.raises(ValueError, match="not a pin with hashes"):
+        wheels.pins(LOCK + line + "\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("ERROR: No matching distribution found for a==1", "no wheel of a==1"),
+        ("WARNING: ... SSLError(1, 'CERTIFICATE_VERIFY_FAILED')", "cannot be reached (SSLError)"),
+        ("OSError: [Errno 28] No space left on device", "no space left on the disk"),
+    ],
+)
+def test_pips_complaints_become_one_line_with_a_remedy(said, told):
+    assert told in wheels.explain(said)
+    assert "\n" not in wheels.explain(said)
+
+
+def test_a_complaint_unknown_speaks_for_itself():
+    assert wheels.explain("ERROR: something else") is None
+    assert wheels.last_line("WARNING: x\nERROR: something else\n\n") == "something else"
+
+
+@pytest.mark.parametrize(
+    ("stored", "path"),
+    [
+        ("pkg/mod.py", "pkg/mod.py"),
+        ("pkg-1.0.dist-info/METADATA", "pkg-1.0.dist-info/METADATA"),
+        ("pkg-1.0.data/purelib/mod.py", "mod.py"),
+        ("pkg-1.0.data/platlib/pkg/x.so", "pkg/x.so"),
+        ("pkg-1.0.data/scripts/tool", "bin/tool"),
+        ("pkg-1.0.data/data/etc/pkg.cfg", "etc/pkg.cfg"),
+        ("pkg-1.0.data/headers/pkg.h", "include/pkg/pkg.h"),
+    ],
+)
+def test_a_wheels_file_is_installed_where_pip_does(stored, path):
+    assert fragment.installed(stored) == path
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "file"
+    cache.write(path, b"one")
+    with pytest.raises(TypeError):
+        cache.write(path, "not bytes")
+    assert path.read_bytes() == b"one"
+    assert [found.name for found in path.parent.iterdir()] == ["file"]
+    assert cache.read(tmp_path / "missing") is None
+
+
+def test_no_interpreter_of_the_target_is_one_line_with_the_remedy(tmp_path):
+    shim = tmp_path / "python3.13"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    with pytest.raises(
+        Failure, match=r"^CPython 3.13 was not found: run `hatch python install 3.13`, or [^\n]+$"
+    ):
+        interpreter.first_working([shim, tmp_path / "missing"])
+
+
+@pytest.mark.skipif(sys.version_info[:2] == (3, 13), reason="this Python is the target")
+def test_another_python_is_not_taken_for_the_target():
+    with pytest.raises(Failure):
+        interpreter.first_working([Path(sys.executable)])
+
+
+@pytest.mark.parametrize(
+    ("call", "services"),
+    [
+        ("boto3.client('s3')", ["s3"]),
+        ("session.client(service_name='sts', region_name='x')", ["sts"]),
+        ("boto3.session.Session().resource('dynamodb')", ["dynamodb"]),
+        ("session.client(name)", [None]),
+        ("http.client()", []),
+        ("client('s3')", []),
+    ],
+)
+def test_the_services_that_code_asks_for_are_read_from_it(call, services):
+    assert [service for _, service in asked(call.encode())] == services
