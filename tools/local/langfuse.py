@@ -5,6 +5,7 @@ import gzip
 import hmac
 import json
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -60,13 +61,17 @@ class Langfuse:
         port: int = 0,
         public_key: str = "pk-lf-local",
         secret_key: str = "sk-lf-local",  # noqa: S107 - opens nothing
+        pause_s: float = 0.0,
+        faults: Faults | None = None,
     ) -> None:
+        """`pause_s`: the seconds before each answer; `faults`: tells what the next exports meet."""
+        self._pause_s = pause_s
         self.public_key, self.secret_key = public_key, secret_key
         self.exports: list[Export] = []
         """What it accepted, oldest first."""
         self.attempts = 0
         """How many exports were tried, accepted or not."""
-        self._faults = Faults(FAULTS)
+        self._faults = faults or Faults(FAULTS)
         self._news = threading.Condition()
         self._server = Server(self._respond, port=port)
         self.url = self._server.url
@@ -127,6 +132,7 @@ class Langfuse:
     def _receive(self, exchange: Exchange) -> None:
         body = exchange.body()
         self.attempts += 1
+        time.sleep(self._pause_s)
         fault = self._faults.take()
         if fault != "ok":
             return _fail(exchange, fault)

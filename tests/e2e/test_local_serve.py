@@ -1,0 +1,128 @@
+"""`local` as people use it: served from a checkout, edited, broken, stopped."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tools.local import processes
+
+ROOT = Path(__file__).parents[2]
+
+
+class Served:
+    """A running `local --json` of a copy of this checkout, which a test may edit as it likes."""
+
+    def __init__(self, checkout):
+        self.source = checkout / "packages" / "handler" / "src"
+        self.log = []
+        command = [sys.executable, "-m", "tools.local", "serve", "--json"]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", cwd=checkout
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        line = self.process.stdout.readline()
+        assert line, "\n".join(self.log)
+        self.endpoints = json.loads(line)
+        self.url = self.endpoints["function_url"]
+
+    def _read(self):
+        self.log += (line.rstrip() for line in self.process.stderr)
+
+    def version(self):
+        return httpx.get(f"{self.url}health", timeout=30).json()["version"]
+
+    def wait(self, condition):
+        until = time.monotonic() + 30
+        while not condition() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert condition(), "\n".join(self.log)
+
+    def said(self, text):
+        return any(text in line for line in self.log)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    checkout = tmp_path_factory.mktemp("checkout")
+    for name in ("infra", "layers", "packages", "tools"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "cdk.json", "package.json", "package-lock.json"):
+        shutil.copy(ROOT / name, checkout)
+    (checkout / "node_modules").symlink_to(ROOT / "node_modules")
+    served = Served(checkout)
+    yield served
+    if served.process.poll() is None:
+        served.process.send_signal(signal.SIGINT)
+        served.process.wait(30)
+
+
+def test_it_says_in_one_line_of_json_where_it_is(served):
+    names = ("function_url", "control_plane_url", "bedrock_url", "langfuse_url")
+    assert all(served.endpoints[name].startswith("http://127.0.0.1:") for name in names)
+
+
+def test_it_answers_and_shows_the_functions_log(served):
+    answer = httpx.post(served.url, json={"query": "What is 2+2?"}, timeout=60).json()
+    assert answer["response"] == "The answer is 4."
+    served.wait(lambda: served.said(answer["run_id"]) and served.said("REPORT RequestId"))
+
+
+def test_an_edit_runs_from_the_next_request_on(served):
+    edited = served.source / "traced_agent" / "__init__.py"
+    edited.write_text('"""Edited."""\n\n__version__ = "9.9.9"\n')
+    served.wait(lambda: served.said("__init__.py changed: deployed"))
+    assert served.version() == "9.9.9"
+
+
+def test_code_that_does_not_compile_leaves_the_last_code_answering_and_says_so(served):
+    (served.source / "traced_agent" / "agent.py").write_text("def broken(:\n")
+    served.wait(lambda: served.said("agent.py changed, but does not run"))
+    assert served.version() == "9.9.9"
+
+
+def test_a_deleted_handler_leaves_the_last_code_answering_and_says_so(served):
+    shutil.copy(ROOT / "packages/handler/src/traced_agent/agent.py", served.source / "traced_agent")
+    (served.source / "lambda_handler.py").unlink()
+    served.wait(lambda: served.said("lambda_handler"))
+    assert httpx.post(served.url, json={"query": "What is 3*3?"}, timeout=60).json()["response"] == (
+        "The answer is 9."
+    )
+    served.wait(lambda: served.said("does not run, so the last deployed code answers on: Runtime.Import"))
+
+
+def test_without_any_checkout_the_deployed_code_answers_on(served):
+    shutil.rmtree(served.source)
+    assert httpx.post(served.url, json={"query": "What is 5-2?"}, timeout=60).json()["response"] == (
+        "The answer is 3."
+    )
+
+
+def test_ctrl_c_leaves_no_process_no_port_and_no_mount(served):
+    family = processes.family(served.process.pid)
+    assert len(family) > 3
+    served.process.send_signal(signal.SIGINT)
+    assert served.process.wait(30) == 0
+    until = time.monotonic() + 5  # what init has yet to reap
+    while any(map(alive, family)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not [pid for pid in family if alive(pid)]
+    for url in (served.endpoints["function_url"], served.endpoints["control_plane_url"]):
+        with pytest.raises(httpx.TransportError):
+            httpx.get(url)
+    assert "bwrap" not in Path("/proc/mounts").read_text()
+    assert "Traceback" not in "\n".join(served.log)
+
+
+def alive(pid):
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
