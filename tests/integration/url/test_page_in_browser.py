@@ -144,6 +144,7 @@ def test_tools_are_shown_as_they_run(page, tab):
     tab.wait(lambda: "calculator" in tab.text(".tools"))
     tab.wait_for_answer()
     assert tab.text(".tools li") == "calculatordone"
+    assert tab.text(".answer").startswith("Let me use calculator.")
     assert "42" in tab.text(".answer")
     tab.shoot("tools")
 
