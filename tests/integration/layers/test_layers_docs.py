@@ -1,0 +1,68 @@
+"""docs/layers.md keeps its word."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.build_layers import locks
+from tools.build_layers.build import build
+from tools.build_layers.check import GATES
+from tools.build_layers.gates.candidate import Candidate
+from tools.build_layers.gates.tree import of_layer
+from tools.build_layers.opt import unpack
+
+PAGE = (Path(__file__).parents[3] / "docs" / "layers.md").read_text("utf-8")
+CALL = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+exec(sys.stdin.read())
+print(size_in_words.tool_spec["name"], size_in_words(size=1234567890))
+"""
+
+
+def test_the_table_of_gates_is_that_of_the_code():
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
+    assert rows == [(name, gate.__doc__.splitlines()[0]) for name, gate in GATES.items()]
+
+
+@pytest.mark.parametrize("word", ["lock-layers", "build-layers", "check-layers"])
+def test_every_command_of_the_page_exists(word):
+    assert f'\n{word} = "' in (Path(__file__).parents[3] / "pyproject.toml").read_text()
+
+
+def test_a_tools_package_goes_from_the_requirements_to_the_function(
+    index, make_stack, tmp_path, opt: Path, target_python: Path
+):
+    """The page's example, step by step, with a `humanize` of our own beside the real strands layer."""
+    index.add(
+        "humanize",
+        "4.15.0",
+        files={"humanize.py": "def naturalsize(size):\n    return f'{size / 1e9:.1f} GB'\n"},
+    )
+    index.add("traces", "1.0")
+    asked = re.search(r"^   (humanize>=\S+)$", PAGE, re.MULTILINE)[1]
+    stack = make_stack(strands=asked, langfuse="traces>=1.0")
+    texts = locks.lock(stack)
+    assert f"`{locks.changes(stack[0], texts[0])[0]}`" in PAGE
+    for layer, text in zip(stack, texts, strict=True):
+        locks.write(layer, text)
+    build(stack, store=tmp_path)
+    candidate = Candidate([of_layer(layer) for layer in stack], handler=None)
+    assert [breach for gate in ("closure", "record", "bytecode") for breach in GATES[gate](candidate)] == []
+    mine = unpack([layer.zip for layer in stack], store=tmp_path)
+    tool = re.search(r"```python\n(.+?)```", PAGE, re.DOTALL)[1].replace("\n   ", "\n").strip()
+    run = subprocess.run(
+        [target_python, "-I", "-S", "-c", CALL, opt / "python", mine / "python"],
+        input=tool,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "size_in_words 1.2 GB\n"
+
+
+def test_slim_names_services_that_botocore_knows(opt: Path):
+    listed = re.search(r"only these are packed:\n\n```\n(.+?)```", PAGE, re.DOTALL)[1].split()
+    assert all((opt / "python" / "botocore" / "data" / service).is_dir() for service in listed)
