@@ -3,6 +3,8 @@
 import base64
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ import pytest
 from aws_cdk import App
 
 from infra.app import HANDLER, STACK, build
-from tools import invoke
+from tools import account, cdk, invoke
 from tools.local.cloud import LocalCloud
 from tools.local.control_plane import CREDENTIALS, ControlPlane
 from tools.local.langfuse import Langfuse
@@ -205,9 +207,51 @@ def test_a_change_of_model_and_memory_keeps_the_url(plane: FastPlane) -> None:
         plane.destroy(first)
 
 
+def test_the_desk_takes_the_stack_from_deploy_to_destroy(plane: FastPlane) -> None:
+    keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-desk", "LANGFUSE_SECRET_KEY": "sk-lf-canary-of-the-desk"}
+    said = _run(plane, "tools.deploy", "-c", "sessions=true", **keys)
+    outputs = _outputs(plane)
+    try:
+        assert f"curl {outputs['FunctionUrl']} -H 'Content-Type: application/json'" in said
+        assert keys["LANGFUSE_SECRET_KEY"] not in said + _all_that_is_told(plane)
+        assert _variables(plane)["LANGFUSE_SECRET_ARN"] == account.SECRET
+
+        plane.client("s3").put_object(Bucket=outputs["SessionBucket"], Key="a/conversation", Body=b"{}")
+    finally:
+        _run(plane, "tools.destroy", "--force", "-c", "sessions=true")
+    assert _left(plane) == {}
+    kept = plane.client("secretsmanager").get_secret_value(SecretId=account.SECRET)["SecretString"]
+    assert json.loads(kept) == keys
+
+
+def _run(plane: FastPlane, module: str, *words: str, **environ: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-m", module, *words],
+        check=False,
+        cwd=cdk.ROOT,
+        env={**plane.environment(), **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
+
+
+def _outputs(plane: FastPlane) -> dict[str, str]:
+    (stack,) = plane.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _variables(plane: FastPlane) -> dict[str, str]:
+    name = _outputs(plane)["FunctionName"]
+    config = plane.client("lambda").get_function_configuration(FunctionName=name)
+    return dict(config["Environment"]["Variables"])
+
+
 def _deployed(plane: FastPlane) -> dict[str, Any]:
     (stack,) = plane.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    outputs = _outputs(plane)
     function = plane.client("lambda").get_function_configuration(FunctionName=outputs["FunctionName"])
     return {
         "updated": stack.get("LastUpdatedTime"),
