@@ -12,7 +12,7 @@ from constructs import Construct
 
 from layers import ARCHITECTURE as MACHINE
 from layers import RUNTIME as PYTHON
-from layers import Layer, unbuilt
+from layers import Layer, problem
 
 RUNTIME = lambda_.Runtime(PYTHON, lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
 ARCHITECTURE = lambda_.Architecture.custom(MACHINE)
@@ -58,7 +58,7 @@ class AgentFunction(Construct):
             architecture=ARCHITECTURE,
             handler="lambda_handler.handler",
             code=lambda_.Code.from_asset(str(handler), exclude=["**/__pycache__", "*.egg-info"]),
-            layers=[_layer(self, layer) for layer in layers],
+            layers=[_layer(self, layer, layers) for layer in layers],
             environment=environment,
             memory_size=memory_mb,
             timeout=timeout,
@@ -93,8 +93,8 @@ class AgentFunction(Construct):
         return lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)
 
 
-def _layer(scope: Construct, layer: Layer) -> lambda_.LayerVersion:
-    if reason := unbuilt(layer):
+def _layer(scope: Construct, layer: Layer, beside: Sequence[Layer]) -> lambda_.LayerVersion:
+    if reason := problem(layer, beside):
         raise LayerError(reason)
     return lambda_.LayerVersion(
         scope,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from layers import Layer
+from layers import Layer, checked
 from tools.cdk import NODE
 
 os.environ.setdefault("JSII_NODE", str(NODE))
@@ -40,7 +40,7 @@ Synthesize = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def empty_layers(tmp_path_factory: pytest.TempPathFactory) -> list[Layer]:
-    """Layers that are built, with nothing in them."""
+    """Layers that are built and checked, with nothing in them."""
     layers = [Layer(name, tmp_path_factory.mktemp(name)) for name in ("strands", "langfuse")]
     for layer in layers:
         content = layer.name.encode()
@@ -49,6 +49,8 @@ def empty_layers(tmp_path_factory: pytest.TempPathFactory) -> list[Layer]:
         layer.zip.write_bytes(content)
         manifest = {"inputs": layer.digest(), "digest": hashlib.sha256(content).hexdigest()}
         layer.manifest.write_text(json.dumps(manifest))
+    for layer in layers:
+        layer.manifest.write_text(json.dumps({**layer.read_manifest(), "checked": checked(layers)}))
     return layers
 
 

@@ -57,6 +57,11 @@ def test_a_layer_not_built_names_the_command(tmp_path) -> None:
         _synthesize(tmp_path / "out", [Layer("strands", tmp_path)])
 
 
+def test_layers_that_did_not_pass_their_gates_together_are_refused(tmp_path, empty_layers) -> None:
+    with pytest.raises(LayerError, match=r"strands has not passed its checks: run `hatch run check-layers`"):
+        _synthesize(tmp_path / "out", empty_layers[:1])
+
+
 def _synthesize(out: Path, layers: list[Layer], handler: Path = HANDLER) -> Path:
     from aws_cdk import App
 
