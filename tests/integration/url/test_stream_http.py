@@ -110,18 +110,22 @@ def test_a_slow_reader_loses_nothing(streaming, events):
     assert len(text.split()) >= 20000
 
 
-def test_the_trace_arrives_whole_after_the_stream(serve, bedrock):
-    with Langfuse() as langfuse:
+def test_the_trace_leaves_whole_and_only_after_the_stream(serve, events):
+    with Bedrock(pace_s=0.05) as slow, Langfuse() as langfuse:
         keys = {
-            "LANGFUSE_PUBLIC_KEY": "pk-lf-local",
-            "LANGFUSE_SECRET_KEY": "sk-lf-local",
+            "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
+            "LANGFUSE_SECRET_KEY": langfuse.secret_key,
             "LANGFUSE_HOST": langfuse.url,
         }
-        with serve(bedrock_url=bedrock.url, environment=keys) as served:
-            events = served.events("What is 6 * 7?")
-            trace = langfuse.wait_for(events[0][1]["trace_id"])
-    assert events[-1][1]["trace_id"] == events[0][1]["trace_id"]
-    assert "42" in trace.root.attributes["langfuse.observation.output"]
+        with serve(bedrock_url=slow.url, environment=keys) as served:
+            coming = events(served.post("Hello. [[say 20]]"))
+            started = next(content for name, content in coming if name == "start")
+            assert next(name for name, _ in coming) == "text"
+            assert langfuse.exports == []
+            *_, (last, result) = coming
+            trace = langfuse.wait_for(started["trace_id"])
+    assert (last, result["trace_id"]) == ("result", started["trace_id"])
+    assert result["response"] in trace.root.attributes["langfuse.observation.output"]
     assert trace.named("chat")
 
 
