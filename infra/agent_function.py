@@ -41,12 +41,7 @@ class AgentFunction(Construct):
         handler: Path,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.timeout = timeout
-        self.log_group = logs.LogGroup(
-            self,
-            "Logs",
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
+        self.log_group = logs.LogGroup(self, "Logs", removal_policy=cdk.RemovalPolicy.DESTROY)
         cast("logs.CfnLogGroup", self.log_group.node.default_child).retention_in_days = log_retention_days
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         self.log_group.grant_write(self.role)

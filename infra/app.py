@@ -20,6 +20,16 @@ HANDLER = Path(__file__).parents[1] / "packages" / "handler" / "src"
 STACK = "strands-langfuse-lambda"
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)  # fmt: skip # noqa: E501
 
+PUBLIC = (
+    "Anyone who has the URL may call the function, and each call spends your tokens: deploy with "
+    "-c auth=iam, or set a ceiling with -c reserved_concurrency=N"
+)
+UNTRACED = (
+    "LANGFUSE_SECRET_KEY is set, but no secret is named, so the function will run untraced: run "
+    "`hatch run deploy`, or `hatch run put-secret` and then deploy with -c langfuse_secret=NAME"
+)
+ONE_BACKEND = "langfuse_secret is not used: otlp_endpoint is set, and traces go to one place only"
+
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
@@ -141,32 +151,17 @@ def build(
         handler=handler,
     )
     for name, warning in _warnings(given, environ):
-        Annotations.of(stack).add_warning_v2(f"strands-langfuse-lambda:{name}", warning)
+        Annotations.of(stack).add_warning_v2(f"{STACK}:{name}", warning)
     return stack
 
 
 def _warnings(given: Context, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if given.auth == "none":
-        yield (
-            "public",
-            (
-                "Anyone who has the URL may call the function, and each call spends your tokens: deploy with "
-                "-c auth=iam, or set a ceiling with -c reserved_concurrency=N"
-            ),
-        )
+        yield "public", PUBLIC
     if environ.get("LANGFUSE_SECRET_KEY") and not (given.langfuse_secret or given.otlp_endpoint):
-        yield (
-            "untraced",
-            (
-                "LANGFUSE_SECRET_KEY is set, but no secret is named, so the function will run untraced: run "
-                "`hatch run deploy`, or `hatch run put-secret` and then deploy with -c langfuse_secret=NAME"
-            ),
-        )
-    if given.otlp_endpoint and given.langfuse_secret:
-        yield (
-            "one-backend",
-            "langfuse_secret is not used: otlp_endpoint is set, and traces go to one place only",
-        )
+        yield "untraced", UNTRACED
+    if given.langfuse_secret and given.otlp_endpoint:
+        yield "one-backend", ONE_BACKEND
 
 
 def main() -> int:
