@@ -1,8 +1,10 @@
 """Streams as a client of the Function URL sees them."""
 
+import http.client
 import json
 import shutil
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -47,6 +49,18 @@ def test_a_streaming_url_answers_json_to_who_did_not_ask_for_a_stream(streaming,
     assert response.status == 200
     assert response.headers["content-type"] == "application/json"
     assert "42" in json.load(response)["response"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("HEAD", "/health", 200), ("OPTIONS", "/", 204), ("GET", "/nope", 404), ("PUT", "/", 405)],
+)
+def test_a_streaming_url_answers_every_method_as_a_buffered_one_does(streaming, method, path, status):
+    connection = http.client.HTTPConnection(urlsplit(streaming.url).netloc, timeout=30)
+    connection.request(method, path, headers={"accept": "text/event-stream"})
+    response = connection.getresponse()
+    assert response.status == status
+    assert (response.read() == b"") == (method in ("HEAD", "OPTIONS"))
 
 
 def test_a_refusal_before_the_start_keeps_its_status(streaming):
