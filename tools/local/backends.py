@@ -18,12 +18,7 @@ _PASSED_ON = {
     "LANGFUSE_RELEASE": "langfuse_release",
     "LANGFUSE_SAMPLE_RATE": "trace_sample_rate",
 }
-_CREDENTIALS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_BEARER_TOKEN_BEDROCK",
-)
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -36,8 +31,6 @@ class Backends:
     """For Secrets Manager, by name."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """For the function's process, beside what is deployed."""
-    stand_in: bool = True
-    """Whether they are of this machine."""
 
 
 def traces(environ: Mapping[str, str], langfuse: Langfuse) -> Backends:
@@ -47,17 +40,17 @@ def traces(environ: Mapping[str, str], langfuse: Langfuse) -> Backends:
         if headers := environ.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
             context["otlp_headers_secret"] = _HEADERS_SECRET
             secrets[_HEADERS_SECRET] = headers
-        return Backends(context, secrets, stand_in=False)
+        return Backends(context, secrets)
     context = {name: environ[variable] for variable, name in _PASSED_ON.items() if environ.get(variable)}
     context["langfuse_secret"] = _SECRET
     keys = {name: environ[name] for name in _KEYS if environ.get(name)}
-    if own := len(keys) == len(_KEYS):
+    if len(keys) == len(_KEYS):
         if host := environ.get("LANGFUSE_HOST") or environ.get("LANGFUSE_BASE_URL"):
             context["langfuse_host"] = host
     else:
         keys = dict(zip(_KEYS, (langfuse.public_key, langfuse.secret_key), strict=True))
         context["langfuse_host"] = langfuse.url
-    return Backends(context, {_SECRET: json.dumps(keys)}, stand_in=not own)
+    return Backends(context, {_SECRET: json.dumps(keys)})
 
 
 def model(environ: Mapping[str, str], bedrock: Bedrock, *, real: bool, region: str) -> Backends:
@@ -69,10 +62,10 @@ def model(environ: Mapping[str, str], bedrock: Bedrock, *, real: bool, region: s
     name = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
     if real:
         service = environ.get(name) or f"https://bedrock-runtime.{region}.amazonaws.com"
-        return Backends(environment={name: service, **_own_credentials(environ)}, stand_in=False)
+        return Backends(environment={name: service, **_own_credentials(environ)})
     if endpoint := environ.get(name):
-        given = {key: environ[key] for key in _CREDENTIALS if environ.get(key)}
-        return Backends(environment={name: endpoint, **given}, stand_in=False)
+        signed = {key: environ.get(key, "") for key in _CREDENTIALS if environ.get("AWS_ACCESS_KEY_ID")}
+        return Backends(environment={name: endpoint, **signed})
     return Backends(environment={name: bedrock.url})
 
 

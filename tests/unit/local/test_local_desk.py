@@ -1,0 +1,122 @@
+"""What the local cloud shows to people, packs for the function, and asks of the machine."""
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tools.command import Failure
+from tools.local import platform, tree
+from tools.local.bedrock import FAULTS as MODEL_FAULTS
+from tools.local.langfuse import FAULTS as TRACE_FAULTS
+from tools.local.logs import Logs
+from tools.local.trace import Span, Trace
+from tools.local.watch import package
+
+DOCS = Path(__file__).parents[3] / "docs" / "local.md"
+LINE = {"timestamp": "2026-11-23T18:23:41Z", "level": "WARNING", "message": "not so well", "run_id": "abc"}
+
+
+def logged(*lines, pretty):
+    out = io.StringIO()
+    logs = Logs(out, pretty=pretty)
+    for line in lines:
+        logs(line if isinstance(line, str) else json.dumps(line))
+    return logs, out.getvalue()
+
+
+def plain(text):
+    return re.sub(r"\033\[\d*m", "", text)
+
+
+def test_a_program_reads_the_log_as_the_function_wrote_it():
+    _, shown = logged(LINE, "START RequestId: 1", pretty=False)
+    assert shown == json.dumps(LINE) + "\nSTART RequestId: 1\n"
+
+
+def test_a_person_reads_time_level_message_and_what_else_there_is():
+    _, shown = logged(LINE, "START RequestId: 1", pretty=True)
+    assert plain(shown) == "18:23:41 WARNING not so well run_id=abc\nSTART RequestId: 1\n"
+
+
+def test_a_person_reads_a_traceback_as_one():
+    failed = {
+        **LINE,
+        "stackTrace": ['  File "a.py", line 1\n'],
+        "errorType": "KeyError",
+        "errorMessage": "'x'",
+    }
+    _, shown = logged(failed, pretty=True)
+    assert plain(shown).splitlines()[1:] == ['          File "a.py", line 1', "        KeyError: 'x'"]
+
+
+def test_metrics_are_counted_and_not_shown_to_people():
+    logs, shown = logged({"_aws": {}, "TracesExported": 1}, {"_aws": {}, "TracesLost": 2}, pretty=True)
+    assert (logs.exported, logs.lost, shown) == (1, 2, "")
+    assert logs.wait_exported(1, 0)
+    assert not logs.wait_exported(2, 0)
+
+
+@pytest.mark.parametrize("odd", ["{not json", "[1]", "", '{"level": null}'])
+def test_an_odd_line_is_shown_as_it_is(odd):
+    assert plain(logged(odd, pretty=True)[1]) in (f"{odd}\n", "")
+
+
+def span(name, identifier, parent=None, **attributes):
+    return Span("t" * 32, identifier, parent, name, "scope", 0, 2_500_000, attributes, {}, "unset", "", ())
+
+
+def test_a_trace_is_a_tree_with_what_went_in_and_came_out():
+    root = span("query", "1", **{"langfuse.observation.input": '{"query": "?"}', "session.id": "s"})
+    chat = span("chat", "2", "1", **{"gen_ai.usage.input_tokens": 3, "gen_ai.usage.output_tokens": 4})
+    orphan = span("late", "9", "8")
+    assert tree.text(Trace("t" * 32, (root, chat, orphan))).splitlines() == [
+        f"trace {'t' * 32}",
+        "query  2.5 ms",
+        '   input: {"query": "?"}',
+        "   session: s",
+        "   └─ chat  2.5 ms",
+        "      tokens: 3 in, 4 out",
+        "late  2.5 ms",
+    ]
+
+
+def test_the_package_is_the_source_without_bytecode_and_the_same_each_time(tmp_path):
+    (tmp_path / "pkg" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "pkg" / "__pycache__" / "a.pyc").write_bytes(b"stale")
+    (tmp_path / "pkg" / "a.py").write_text("A = 1\n")
+    (tmp_path / "pkg" / "page.html").write_text("<p>")
+    first = package(tmp_path)
+    assert zipfile.ZipFile(io.BytesIO(first)).namelist() == ["pkg/a.py", "pkg/page.html"]
+    assert package(tmp_path) == first
+
+
+def test_a_module_that_cannot_be_compiled_is_named(tmp_path):
+    (tmp_path / "broken.py").write_text("def (:\n")
+    with pytest.raises(SyntaxError, match=r"broken\.py"):
+        package(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("system", "machine"), [("darwin", "arm64"), ("win32", "AMD64"), ("linux", "aarch64")]
+)
+def test_another_machine_is_told_what_serves(system, machine):
+    with pytest.raises(Failure, match="WSL") as failure:
+        platform.check(system, machine)
+    assert "\n" not in str(failure.value)
+
+
+def test_linux_on_x86_64_will_do():
+    platform.check("linux", "x86_64")
+
+
+@pytest.mark.parametrize(
+    ("heading", "faults"), [("The model's stand-in", MODEL_FAULTS), ("The traces' receiver", TRACE_FAULTS)]
+)
+def test_the_page_lists_every_fault_and_no_other(heading, faults):
+    section = DOCS.read_text("utf-8").partition(f"### {heading}\n")[2].partition("\n#")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|$", section, re.MULTILINE)
+    assert dict(rows) == faults
