@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from tools.local import processes
-from tools.local.control_plane import ACCOUNT
+from tools.local.control_plane import ACCOUNT, _session
+from tools.local.langfuse import Langfuse
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,6 +101,28 @@ def test_a_refusing_backend_delays_nothing_and_loses_no_answer(cloud):
     assert ask(cloud).status_code == 200
     cloud.langfuse.tell("ok")
     assert cloud.langfuse.wait_for(ask(cloud).json()["trace_id"])
+
+
+def test_the_users_own_langfuse_is_used_and_the_receiver_sees_nothing(variant):
+    with Langfuse(public_key="pk-own", secret_key="sk-own") as own:
+        keys = {"LANGFUSE_PUBLIC_KEY": "pk-own", "LANGFUSE_SECRET_KEY": "sk-own", "LANGFUSE_HOST": own.url}
+        cloud = variant({}, environ=keys)
+        answer = ask(cloud).json()
+        assert answer["langfuse_url"] == own.url
+        assert own.wait_for(answer["trace_id"])
+        assert (cloud.keeps_traces, cloud.langfuse.traces()) == (False, [])
+
+
+def test_nothing_of_the_users_aws_settings_is_read(cloud, monkeypatch, tmp_path):
+    config = tmp_path / "config"
+    config.write_text("this is no configuration")
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://192.0.2.1:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1:1")
+    _session.cache_clear()
+    assert cloud.deployed.code_zip()
+    assert not [name for name in cloud.plane.environment() if name.startswith(("AWS_PROFILE", "HTTP_PROXY"))]
 
 
 def test_demo_prints_the_answer_and_its_trace():

@@ -3,6 +3,7 @@
 MiniStack keeps what it is told and hands it out again; it runs nothing (`tools.local.ministack`).
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -19,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from tools import cache, cdk
@@ -81,17 +83,16 @@ class ControlPlane:
     def _await(self) -> None:
         until = time.monotonic() + _START_S
         while time.monotonic() < until and self._process and self._process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2):  # noqa: S310
-                    return
-            except OSError:
-                time.sleep(0.05)
+            with contextlib.suppress(OSError):
+                fetch(f"{self.url}/_ministack/health", timeout_s=2)
+                return
+            time.sleep(0.05)
         said = Path(self._scratch.name, "log").read_text("utf-8", "replace").strip().splitlines()
         raise Failure(f"the local control plane did not start: {said[-1] if said else 'it said nothing'}")
 
     def client(self, service: str) -> Any:
         """A boto3 client of this control plane."""
-        return boto3.client(
+        return _session().client(
             service,
             region_name=self.region,
             endpoint_url=self.url,
@@ -167,6 +168,24 @@ def _complaint(command: str, said: str) -> str:
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     failed = [line for line in lines if "rror" in line and "Subprocess exited" not in line]
     return [*errors, *failed[-1:], *lines[-1:], f"cdk {command} failed and said nothing"][0]
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    """A session that reads neither the user's profile nor configuration files."""
+    blank = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return boto3.Session(botocore_session=botocore.session.Session(blank))
+
+
+def fetch(url: str, timeout_s: float = 60) -> bytes:
+    """Get something of the control plane's, by no proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=timeout_s) as response:
+        return bytes(response.read())
 
 
 def _free_port() -> int:

@@ -3,8 +3,6 @@
 import base64
 import contextlib
 import hashlib
-import shutil
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from tools.build_layers.opt import unpack
-from tools.local.control_plane import ACCOUNT, STACK, ControlPlane
+from tools.local.control_plane import ACCOUNT, STACK, ControlPlane, fetch
 from tools.local.function import Cors, Function
 
 
@@ -61,7 +59,7 @@ class Deployed:
 
     def code_zip(self) -> bytes:
         """The code that is deployed."""
-        return _download(self.plane.client("lambda").get_function(FunctionName=self.name)["Code"]["Location"])
+        return fetch(self.plane.client("lambda").get_function(FunctionName=self.name)["Code"]["Location"])
 
     def _url(self) -> dict[str, Any]:
         urls = self.plane.client("lambda").list_function_url_configs(FunctionName=self.name)
@@ -105,14 +103,8 @@ class Deployed:
         target = self.directory / name
         if not target.exists():
             self.directory.mkdir(parents=True, exist_ok=True)
-            with urllib.request.urlopen(location) as source, target.open("wb") as sink:  # noqa: S310
-                shutil.copyfileobj(source, sink)
+            target.write_bytes(fetch(location))
         return target
-
-
-def _download(location: str) -> bytes:
-    with urllib.request.urlopen(location) as source:  # noqa: S310 - the control plane's own
-        return bytes(source.read())
 
 
 def _cors(config: Mapping[str, Any]) -> Cors:
