@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -32,18 +33,36 @@ class Deployed:
         """What the platform says of an invocation that it could not have answered."""
         return self.environments.invoke(json.dumps(event).encode()).error
 
-    def lines(self, run_id=None):
-        """The function's own log so far, or what it said of one run."""
+    def lines(self):
+        """What the function said so far, platform's lines apart."""
         told = []
-        for line in self._log:
+        for line in list(self._log):
             with contextlib.suppress(ValueError):
                 told.append(json.loads(line))
-        return [line for line in told if run_id is None or line.get("run_id") == run_id]
+        return told
+
+    def lines_of(self, run_id):
+        """What the handler said of one run: the log comes through a pipe, so wait for the first of it."""
+        until = time.monotonic() + 5
+        while (
+            not (told := [line for line in self.lines() if _ours(line, run_id)]) and time.monotonic() < until
+        ):
+            time.sleep(0.01)
+        return told
 
     @property
     def starts(self):
         """How many environments there were until now."""
         return sum("Init Duration:" in line for line in self._log)
+
+    @property
+    def crashes(self):
+        """How many of them died."""
+        return sum("Status: error" in line or "Status: timeout" in line for line in self._log)
+
+
+def _ours(line, run_id):
+    return line.get("logger") == "traced_agent" and line.get("run_id") == run_id
 
 
 @pytest.fixture(scope="session")

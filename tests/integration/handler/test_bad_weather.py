@@ -78,7 +78,7 @@ def check(function, query, status, code):
     got, body, headers = function.ask(query)
     assert (got, body.get("error", {}).get("code")) == (status, code)
     assert time.monotonic() - began < TIMEOUT_S
-    [line] = [line for line in function.lines(body["run_id"]) if line["logger"] == "traced_agent"]
+    [line] = function.lines_of(body["run_id"])
     assert line["level"] == {2: "INFO", 4: "WARNING", 5: "ERROR"}[status // 100]
     status, after, _ = function.ask("What is 2+2?")
     assert (status, after["response"]) == (200, "The answer is 4.")
