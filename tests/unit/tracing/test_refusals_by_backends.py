@@ -142,5 +142,15 @@ def test_nothing_secret_is_logged(tracing_to, backend, caplog):
     assert "CANARY" not in caplog.text + repr(traced.delivery._destination.collector)
 
 
+def test_a_key_that_is_not_fit_for_a_header_is_not_quoted(tracing_to, backend, caplog):
+    traced = tracing_to(backend.url)
+    for broken in ("CANARY\n", "CANARY\u2026"):
+        traced.delivery._destination.collector.headers["authorization"] = broken
+        traced.run("one")
+        traced.export()
+    assert "a header's value is not fit to be sent" in caplog.text
+    assert "CANARY" not in caplog.text
+
+
 def test_headers_are_read_as_opentelemetry_spells_them():
     assert parse_headers("Api-Key=a%20b, x-team = core,,broken") == {"api-key": "a b", "x-team": "core"}

@@ -5,6 +5,7 @@ HTML for success, and its timeout is one per read: a server that drips its answe
 likes. So spans are encoded by OpenTelemetry and posted here.
 """
 
+import functools
 import gzip
 import http.client
 import os
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -30,6 +32,15 @@ _SHORT: Final = 8_000
 """Characters that are left of a value where the backend would not take it longer."""
 
 _READ: Final = 65_536
+"""Bytes of an answer that are of interest."""
+
+_ROOTS: Final = (
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+)
+"""The variables that may name other root certificates, in a file or a directory."""
 
 
 class ExportError(Exception):
@@ -182,19 +193,18 @@ class Collector:
     def _connect(self, flight: Flight) -> http.client.HTTPConnection:
         url = urlsplit(self.url)
         proxy = None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
-        address = urlsplit(proxy).netloc.rpartition("@")[2] if proxy else url.netloc
+        address = urlsplit(proxy or self.url).netloc.rpartition("@")[2]
         if url.scheme == "https":
-            connection = _Https(address, flight, self._tls())
+            connection = _Https(address, flight, _tls(self._roots()))
             if proxy:
                 connection.set_tunnel(url.netloc)
             return connection
         return _Http(address, flight)
 
-    def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(
-            cafile=self.environ.get("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE")
-            or self.environ.get("OTEL_EXPORTER_OTLP_CERTIFICATE")
-        )
+    def _roots(self) -> str:
+        import certifi  # noqa: PLC0415 - not before the answer
+
+        return next((self.environ[name] for name in _ROOTS if self.environ.get(name)), certifi.where())
 
     def _post(self, body: bytes, flight: Flight, connection: http.client.HTTPConnection) -> Answer:
         try:
@@ -209,6 +219,8 @@ class Collector:
         except (OSError, http.client.HTTPException) as error:
             flight.remaining_s()
             raise BusyError(f"{self.url} cannot be reached: {error or type(error).__name__}") from None
+        except ValueError:  # its message quotes the value
+            raise ExportError(f"{self.url} cannot be asked: a header's value is not fit to be sent") from None
         return Answer(response.status, response.headers.get("Content-Type", "").lower(), body)
 
     def _target(self, connection: http.client.HTTPConnection) -> str:
@@ -239,6 +251,11 @@ class _Https(http.client.HTTPSConnection):
         self.sock = self._tls.wrap_socket(self.sock, server_hostname=name, do_handshake_on_connect=False)
         self._flight.connected(self.sock)
         self.sock.do_handshake()
+
+
+@functools.cache
+def _tls(roots: str) -> ssl.SSLContext:
+    return ssl.create_default_context(**{"capath" if Path(roots).is_dir() else "cafile": roots})
 
 
 def encode(spans: Sequence[ReadableSpan]) -> bytes:

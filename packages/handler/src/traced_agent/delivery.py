@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import format_trace_id
 
 from traced_agent import metrics, spool
-from traced_agent.collector import BusyError, Flight, UnauthorizedError, encode
+from traced_agent.collector import BusyError, ExportError, Flight, UnauthorizedError, encode
 from traced_agent.destinations import Destination
 from traced_agent.secret import SecretError
 from traced_agent.spans import Key, key, size
@@ -116,6 +116,8 @@ class Delivery:
                 self._try(flight)
         except SecretError as error:
             flight.hopeless = str(error)
+        except ExportError as error:
+            flight.trouble = str(error)
         except BaseException as error:  # noqa: BLE001 - noted; the spans stay
             flight.trouble = f"{type(error).__name__}: {error}"
 

@@ -93,10 +93,12 @@ class Langfuse:
         self._secret = Secret(settings.langfuse_secret_arn, session) if settings.langfuse_secret_arn else None
         self._provider = provider
         self._handover: Handover | None = None
+        self._prepared = False
 
     def prepare(self) -> None:
         """Where the author has imported Langfuse's SDK, have its client ready for `get_client()`."""
-        if "langfuse" in sys.modules:
+        if "langfuse" in sys.modules and not self._prepared:
+            self._prepared = True
             try:
                 self._ready()
             except Exception as error:  # noqa: BLE001 - the export will say it, and count
@@ -136,7 +138,8 @@ class Langfuse:
         if self._secret is None:
             return self._settings.langfuse_public_key, self._settings.langfuse_secret_key
         found = self._secret.json()
-        public_key, secret_key = (found.get(f"LANGFUSE_{kind}_KEY") for kind in ("PUBLIC", "SECRET"))
-        if not (isinstance(public_key, str) and isinstance(secret_key, str) and public_key and secret_key):
+        names = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
+        public_key, secret_key = (str(found.get(name) or "").strip() for name in names)
+        if not (public_key and secret_key):
             raise self._secret.wrong("must be a JSON object with LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY")
         return public_key, secret_key

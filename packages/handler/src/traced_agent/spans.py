@@ -20,6 +20,9 @@ SCOPE: Final = "traced_agent"
 LONGEST_VALUE: Final = 1_000_000
 """Characters of an attribute's value; the rest is cut off, so that one value cannot outgrow a request."""
 
+_LIMIT: Final = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
+"""OpenTelemetry's own variable for it."""
+
 _RUN: Final = "traced_agent.run"
 
 
@@ -157,7 +160,7 @@ class Provider(TracerProvider):
             resource=resource,
             shutdown_on_exit=False,
             id_generator=SystemIds(),
-            span_limits=SpanLimits(max_attribute_length=LONGEST_VALUE),
+            span_limits=SpanLimits(max_attribute_length=None if _LIMIT in os.environ else LONGEST_VALUE),
         )
         super().add_span_processor(recorder)
 
