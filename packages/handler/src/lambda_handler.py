@@ -51,7 +51,7 @@ class Handler:
         logs.start(settings.log_level)
         session = functools.partial(aws.session, settings.bedrock_region)
         traces = tracing.start(settings, session)
-        after = after_response.start(traces.export, settings, environ)
+        after = after_response.start(traces.export if traces.enabled else None, settings, environ)
         new_agent = functools.partial(build_agent, build_model(settings, session()))
         replies = Replies(environ, streaming=settings.streaming)
         return cls(settings, new_agent, traces, after, replies, Sessions.start(settings, session, environ))

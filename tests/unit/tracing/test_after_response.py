@@ -213,6 +213,12 @@ def test_before_is_before(aws, export):
     assert aws.registered == []
 
 
+def test_where_nothing_is_traced_there_is_no_extension(aws):
+    after = after_response.start(None, Settings(), {"AWS_LAMBDA_RUNTIME_API": aws.api})
+    after.finish("r1", 10)
+    assert aws.registered == []
+
+
 class RuntimeClient:
     """As awslambdaric's: its loop asks for the next request once it has posted the last answer."""
 

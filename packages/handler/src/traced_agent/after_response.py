@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Export = Callable[[float], None]
+"""Exports, within so many seconds."""
+
 _API: Final = "/2020-01-01/extension"
 _NAME: Final = "traced-agent"
 
@@ -82,7 +85,7 @@ class Extension:
             logger.info("traces are exported before the answer | refused=<%s>", body.decode(errors="replace"))
         return self.alive
 
-    def run(self, export: Callable[[float], None], budget_s: float) -> None:
+    def run(self, export: Export, budget_s: float) -> None:
         """Export after each answer, for ever; ends only when Lambda has stopped to know us."""
         failures = 0
         while failures < _FAILURES:
@@ -103,7 +106,7 @@ class Extension:
             raise http.client.HTTPException(f"/event/next answered {response.status}")
         return dict(json.loads(body))
 
-    def _after(self, event: Mapping[str, Any], export: Callable[[float], None], budget_s: float) -> None:
+    def _after(self, event: Mapping[str, Any], export: Export, budget_s: float) -> None:
         if event.get("eventType") != "INVOKE":
             return
         deadline = event["deadlineMs"] / 1000 - _SPARE_S
@@ -125,9 +128,7 @@ class Extension:
 class AfterResponse:
     """Calls `export` once per request: after its answer, or before it where that is all there is."""
 
-    def __init__(
-        self, export: Callable[[float], None], budget_s: float, extension: Extension | None = None
-    ) -> None:
+    def __init__(self, export: Export, budget_s: float, extension: Extension | None = None) -> None:
         self._export = export
         self._budget_s = budget_s
         self._extension = extension
@@ -151,8 +152,13 @@ class AfterResponse:
             self._extension.answered.add(request_id)
 
 
-def start(export: Callable[[float], None], settings: "Settings", environ: Mapping[str, str]) -> AfterResponse:
-    """Register with Lambda as an internal extension; to be called once, while the function initialises."""
+def start(export: Export | None, settings: "Settings", environ: Mapping[str, str]) -> AfterResponse:
+    """Register with Lambda as an internal extension; to be called once, while the function initialises.
+
+    Where there is nothing to export, `None`, there is no extension either.
+    """
+    if export is None:
+        return AfterResponse(lambda _budget_s: None, 0.0)
     api = environ.get("AWS_LAMBDA_RUNTIME_API")
     if settings.trace_export == "after" and api:
         extension = Extension(api)

@@ -255,7 +255,9 @@ class _Https(http.client.HTTPSConnection):
 
 @functools.cache
 def _tls(roots: str) -> ssl.SSLContext:
-    return ssl.create_default_context(**{"capath" if Path(roots).is_dir() else "cafile": roots})
+    if Path(roots).is_dir():
+        return ssl.create_default_context(capath=roots)
+    return ssl.create_default_context(cafile=roots)
 
 
 def encode(spans: Sequence[ReadableSpan]) -> bytes:
