@@ -1,11 +1,11 @@
-"""What the OpenAPI document says, held against the served function: `hatch run schema:check`."""
+"""What the OpenAPI document says, held against the served function: `hatch run test`."""
 
 import subprocess
 import sys
 
 import pytest
 
-pytest.importorskip("schemathesis", reason="schemathesis is in the environment `schema`")
+pytest.importorskip("schemathesis", reason="schemathesis is in the environment `test`")
 EXAMPLES = 60
 SCHEMATHESIS = [sys.executable, "-m", "schemathesis.cli"]
 CONFIG = """

@@ -1,4 +1,4 @@
-"""The page in a real browser, on a served function: `hatch run browser:check`."""
+"""The page in a real browser, on a served function: `hatch run test`."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ import pytest
 from tools.local.bedrock import Bedrock
 from tools.local.langfuse import Langfuse
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is in the environment `browser`")
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is in the environment `test`")
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402

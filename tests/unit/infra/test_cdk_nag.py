@@ -1,0 +1,36 @@
+"""The stack against cdk-nag's AWS Solutions pack; what is accepted is acknowledged beside its resource."""
+
+import pytest
+from aws_cdk import App, Validations
+from aws_cdk import aws_iam as iam
+
+from infra.app import build
+
+AwsSolutionsChecks = pytest.importorskip(
+    "cdk_nag", reason="cdk-nag is in the environment `test`"
+).AwsSolutionsChecks
+
+
+@pytest.fixture
+def app(variant, empty_layers, tmp_path):
+    app = App(context=variant, outdir=str(tmp_path))
+    build(app, {}, layers=empty_layers)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
+
+
+def test_the_pack_finds_nothing_in_any_variant(app):
+    app.synth()
+
+
+def test_the_pack_finds_what_is_not_acknowledged(empty_layers, tmp_path):
+    app = App(outdir=str(tmp_path))
+    stack = build(app, {}, layers=empty_layers)
+    everything = iam.PolicyStatement(actions=["s3:*"], resources=["*"])
+    iam.User(stack, "Guest").add_to_policy(everything)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+
+    with pytest.raises(RuntimeError):
+        app.synth()
+    found = "".join(p.read_text() for p in tmp_path.rglob("*report*.json"))
+    assert "AwsSolutions-IAM5" in found
