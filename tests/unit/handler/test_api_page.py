@@ -9,7 +9,7 @@ import pytest
 from traced_agent.agent import build_model
 from traced_agent.errors import STATUS
 from traced_agent.function_url import BODY_LIMIT
-from traced_agent.query import DEMOS, Query
+from traced_agent.query import DEMOS, MOST_NAMES, Query
 from traced_agent.settings import Settings
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
@@ -75,6 +75,7 @@ def test_the_limits_are_those_of_the_code(session_without_network):
     limits = {row[0]: number(row[1]) for row in table("Limits") if re.search(r"\d", row[1])}
     config = build_model(Settings(), session_without_network).client.meta.config
     assert limits["body"] * 1024**2 == BODY_LIMIT
+    assert limits["names in one object of the body"] == MOST_NAMES
     assert limits["model calls per run"] == Settings().max_turns
     assert limits["tokens generated per call, and per run before its next call"] == Settings().max_tokens
     assert limits["wait for Bedrock to connect"] == config.connect_timeout

@@ -50,6 +50,7 @@ INVALID_REQUESTS = {
     "an array for metadata": ('{"query": "x", "metadata": []}', "metadata"),
     "a number for a value": ('{"query": "x", "metadata": {"k": 1}}', "metadata.k"),
     "21 pairs": (json.dumps({"query": "x", "metadata": {str(n): "v" for n in range(21)}}), "metadata"),
+    "a flood of names": (json.dumps({"query": "x", "metadata": {str(n): "v" for n in range(101)}}), None),
     "another action": ('{"action": "dance"}', "action"),
     "another demo": ('{"action": "run_demo", "parameters": {"demo_type": "x"}}', "parameters.demo_type"),
     "a string for parameters": ('{"action": "run_demo", "parameters": "x"}', "parameters"),

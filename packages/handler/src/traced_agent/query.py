@@ -15,6 +15,9 @@ SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
 DEMOS = {"basic": "Use your tools: what is 6 * 7, and what time is it in UTC?"}
 """The built-in demonstrations by type."""
 
+MOST_NAMES = 100
+"""In one object; more than any request needs, and few enough to tell what is wrong with each."""
+
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
 _Id = Annotated[str, StringConstraints(max_length=200, pattern=r"^[ -~]+$")]
 _Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -113,24 +116,26 @@ def _json_object(body: bytes) -> dict[str, Any]:
         raise Problem(
             "invalid_json", f"The body is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
         ) from None
-    except ValueError as error:
-        raise Problem("invalid_json", f"The body is not JSON: {error}") from None
+    except ValueError:
+        raise Problem("invalid_json", "A number in the body has too many digits") from None
     if not isinstance(parsed, dict):
         raise Problem("invalid_request", 'The body must be a JSON object: send {"query": "…"}')
     return parsed
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MOST_NAMES:
+        raise Problem("invalid_request", f"An object in the body has over {MOST_NAMES} names")
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"{name[:100]!a} stands twice in one object")
+            raise Problem("invalid_json", f"The body is not JSON: {name[:100]!a} stands twice in one object")
         found[name] = value
     return found
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+    raise Problem("invalid_json", f"The body is not JSON: {name} is no JSON value")
 
 
 def _take_session(body: dict[str, Any], headers: Mapping[str, str]) -> None:
