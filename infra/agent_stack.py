@@ -65,12 +65,8 @@ class AgentStack(Stack):
         )
         if bucket:
             bucket.grant(agent.role)
-        for name, secret in (
-            ("Langfuse", settings.langfuse_secret_arn),
-            ("OtlpHeaders", settings.otlp_headers_secret_arn),
-        ):
-            if secret:
-                secret_access.grant(self, name, name_or_arn=secret, role=agent.role)
+        for secret in filter(None, (settings.langfuse_secret_arn, settings.otlp_headers_secret_arn)):
+            secret_access.grant(secret, role=agent.role)
         bedrock_access.grant(settings.bedrock_model_id, role=agent.role)
 
         endpoint = FunctionUrl(

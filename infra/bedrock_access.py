@@ -76,6 +76,8 @@ def check(model_id: str, region: str) -> None:
     Raises:
         ModelError: in one line, with what to choose instead.
     """
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9._:/-]+", model_id):
+        raise ModelError(f"model_id={model_id} is no id of a Bedrock model: it is like us.anthropic.claude-…")
     if model_id.startswith("arn:"):
         arn = _ARN.fullmatch(model_id)
         if not arn:

@@ -14,6 +14,9 @@ from typing import Any
 import httpx
 import pytest
 from aws_cdk import App
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from infra.app import HANDLER, STACK, build
 from tools import account, cdk, invoke
@@ -81,8 +84,18 @@ def _is_public(cloud: LocalCloud, _: Lines) -> None:
 
 
 def _is_locked(cloud: LocalCloud, _: Lines) -> None:
+    body = json.dumps(QUERY).encode()
+
+    def status(sent: bytes, **keys: str) -> int:
+        pair = {**CREDENTIALS, **keys}.values()
+        request = AWSRequest("POST", cloud.url, data=body, headers={"content-type": "application/json"})
+        SigV4Auth(Credentials(*pair), "lambda", cloud.plane.region).add_auth(request)
+        return httpx.post(cloud.url, content=sent, headers=dict(request.headers), timeout=60).status_code
+
+    assert status(body) == 200
+    assert status(body.replace(b"2+2", b"2+3")) == 403
+    assert status(body, AWS_SECRET_ACCESS_KEY="of somebody else") == 403
     assert _ask(cloud).status_code == 403
-    assert _ask(cloud, headers={"authorization": "Bearer me"}).status_code == 403
 
 
 def _starts_from_a_version(cloud: LocalCloud, _: Lines) -> None:

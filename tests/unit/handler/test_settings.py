@@ -9,7 +9,15 @@ import pytest
 from traced_agent.settings import Settings, SettingsError
 
 VALUES = {int: "7", bool: "true", float: "0.5", str: "https://example.com/x"}
-CHOICES = {"LOG_LEVEL": "DEBUG", "TRACE_EXPORT": "before", "TRACE_CONTENT": "metadata", "TRACE_SPOOL": "log"}
+CHOICES = {
+    "LANGFUSE_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:team/langfuse-AbCdEf",
+    "LANGFUSE_TRACING_ENVIRONMENT": "staging_2",
+    "LOG_LEVEL": "DEBUG",
+    "OTEL_HEADERS_SECRET_ARN": "team/otlp",
+    "TRACE_CONTENT": "metadata",
+    "TRACE_EXPORT": "before",
+    "TRACE_SPOOL": "log",
+}
 
 WRONG = {
     "MAX_TOKENS": ["0", "-1", "many", "1.5", "²"],
@@ -17,6 +25,8 @@ WRONG = {
     "LOG_LEVEL": ["LOUD"],
     "LANGFUSE_HOST": ["langfuse.com", "ftp://langfuse.com", "https://"],
     "LANGFUSE_BASE_URL": ["x"],
+    "LANGFUSE_SECRET_ARN": ["arn:aws:s3:::keys", "my keys"],
+    "LANGFUSE_TRACING_ENVIRONMENT": ["Production", "langfuse-x", "x" * 41],
     "LANGFUSE_SAMPLE_RATE": ["2", "-0.1", "nan", "half"],
     "LANGFUSE_TRACING_ENABLED": ["maybe"],
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ["collector:4318"],

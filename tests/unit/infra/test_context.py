@@ -60,6 +60,8 @@ def test_an_empty_value_is_none() -> None:
         ({"trace_sample_rate": "2"}, "give a number from 0 to 1"),
         ({"trace_export": "never"}, "give after or before"),
         ({"langfuse_host": "cloud.langfuse.com"}, "give an http(s) URL"),
+        ({"langfuse_environment": "Production"}, "give lower-case letters"),
+        ({"langfuse_secret": "arn:aws:s3:::keys"}, "give the name or the ARN of a secret"),
         ({"cors_origins": "app.example.com"}, "give origins like https://app.example.com"),
         ({"cors_origins": "https://app.example.com/"}, "give origins like https://app.example.com"),
         ({"alarm_email": "me"}, "give an email address"),
@@ -115,6 +117,7 @@ def test_otlp_takes_the_place_of_langfuse() -> None:
         ("us.a.model", "eu-west-1", "use -c model_id=eu.a.model, or -c region=us-"),
         ("eu.a.model", "sa-east-1", "use -c model_id=global.a.model"),
         ("arn:aws:bedrock:us-west-2:1:provisioned-model/x", "us-east-1", "use -c region=us-west-2"),
+        ("claude sonnet", "us-east-1", "is no id of a Bedrock model"),
         ("arn:aws:s3:::models", "us-east-1", "is not the ARN of a Bedrock model"),
     ],
 )

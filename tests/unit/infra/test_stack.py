@@ -9,6 +9,8 @@ from infra.app import RETENTION_DAYS
 from traced_agent import metrics
 from traced_agent.settings import Settings
 
+SECRETS = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
+
 
 def _resources(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [one["Properties"] for one in template["Resources"].values() if one["Type"] == kind]
@@ -184,7 +186,8 @@ def test_a_profiles_destinations_are_bound_to_the_profile(synthesize) -> None:
     ("name", "resource"),
     [
         ("traces/langfuse", ":secret:traces/langfuse-??????"),
-        ("arn:aws:secretsmanager:us-east-1:123456789012:secret:langfuse-AbCdEf", ":secret:langfuse-AbCdEf"),
+        (f"{SECRETS}:langfuse-AbCdEf", ":secret:langfuse-AbCdEf"),
+        (f"{SECRETS}:langfuse", ":secret:langfuse-??????"),
     ],
 )
 def test_a_secret_is_named_and_alone_may_be_read(synthesize, name: str, resource: str) -> None:
@@ -192,7 +195,8 @@ def test_a_secret_is_named_and_alone_may_be_read(synthesize, name: str, resource
     (statement,) = (one for one in _statements(template) if "secretsmanager" in json.dumps(one))
 
     assert _function(template)["Environment"]["Variables"]["LANGFUSE_SECRET_ARN"] == name
-    assert resource in json.dumps(statement["Resource"])
+    assert statement["Action"] == "secretsmanager:GetSecretValue"
+    assert json.dumps(statement["Resource"]).rstrip('"]} ').endswith(resource)
     assert "AWS::SecretsManager::Secret" not in json.dumps(template)
 
 

@@ -3,6 +3,7 @@
 Imports nothing heavy: the stack reads this page at synth, the function at init.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -14,6 +15,20 @@ class SettingsError(ValueError):
 
 
 def _text(value: str) -> str:
+    return value
+
+
+def _environment(value: str) -> str:
+    if not re.fullmatch(r"(?!langfuse)[a-z0-9_-]{1,40}", value):
+        raise ValueError("lower-case letters, digits, - and _, 40 at most, not beginning with langfuse")
+    return value
+
+
+def _secret(value: str) -> str:
+    if not re.fullmatch(
+        r"(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:)?[a-zA-Z0-9/_+=.@-]+", value
+    ):
+        raise ValueError("the name or the ARN of a secret")
     return value
 
 
@@ -83,18 +98,18 @@ class Settings:
 
     langfuse_public_key: str = _setting("LANGFUSE_PUBLIC_KEY", parse=_text, default="")
     langfuse_secret_key: str = _setting("LANGFUSE_SECRET_KEY", parse=_text, default="", secret=True)
-    langfuse_secret_arn: str = _setting("LANGFUSE_SECRET_ARN", parse=_text, default="")
+    langfuse_secret_arn: str = _setting("LANGFUSE_SECRET_ARN", parse=_secret, default="")
     langfuse_host: str = _setting(
         "LANGFUSE_HOST", "LANGFUSE_BASE_URL", parse=_url, default="https://cloud.langfuse.com"
     )
-    langfuse_environment: str = _setting("LANGFUSE_TRACING_ENVIRONMENT", parse=_text, default="")
+    langfuse_environment: str = _setting("LANGFUSE_TRACING_ENVIRONMENT", parse=_environment, default="")
     langfuse_release: str = _setting("LANGFUSE_RELEASE", parse=_text, default="")
     tracing_enabled: bool = _setting("LANGFUSE_TRACING_ENABLED", parse=_switch, default=True)
     trace_sample_rate: float = _setting("LANGFUSE_SAMPLE_RATE", parse=_rate, default=1.0)
 
     otlp_endpoint: str = _setting("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", parse=_url, default="")
     otlp_headers: str = _setting("OTEL_EXPORTER_OTLP_TRACES_HEADERS", parse=_text, default="", secret=True)
-    otlp_headers_secret_arn: str = _setting("OTEL_HEADERS_SECRET_ARN", parse=_text, default="")
+    otlp_headers_secret_arn: str = _setting("OTEL_HEADERS_SECRET_ARN", parse=_secret, default="")
 
     trace_export: str = _setting("TRACE_EXPORT", parse=_choice("after", "before"), default="after")
     trace_export_timeout_s: float = _setting("TRACE_EXPORT_TIMEOUT_S", parse=_seconds, default=3.0)
