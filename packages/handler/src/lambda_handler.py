@@ -4,15 +4,12 @@ from traced_agent import cold_start  # first, before all that is heavy
 
 # isort: split
 import functools
-import logging
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from strands import Agent
-from strands.session import SessionManager
 
 from traced_agent import after_response, aws, envelope, function_url, logs, metrics, query, tracing
 from traced_agent.about import About
@@ -23,10 +20,8 @@ from traced_agent.query import Asked
 from traced_agent.reply import Replies
 from traced_agent.routes import Routes, dispatch
 from traced_agent.run import Answer, Run, answer
-from traced_agent.sessions import Sessions
+from traced_agent.sessions import Sessions, turn
 from traced_agent.settings import Settings
-
-LOG = logging.getLogger("traced_agent")
 
 
 @dataclass(frozen=True)
@@ -88,10 +83,7 @@ class Handler:
             name=asked.name,
             run_id=run.id,
             query={"query": asked.text},
-            session_id=asked.session_id,
-            user_id=asked.user_id,
-            tags=asked.tags or (),
-            metadata=asked.metadata,
+            **asked.labels,
             traceparent=request.headers.get("traceparent"),
         ) as observation:
             run.links = observation.links
@@ -102,17 +94,11 @@ class Handler:
                 observation.fail(problem.code, problem.message)
                 raise
             observation.answer({"response": answered.response})
-        LOG.info("answered", extra={"status": 200, "duration_ms": run.duration_ms, **answered.usage})
-        metrics.emit(
-            {
-                metrics.INPUT_TOKENS: answered.usage["inputTokens"],
-                metrics.OUTPUT_TOKENS: answered.usage["outputTokens"],
-            }
-        )
+        logs.answered(run, answered)
         return envelope.answered(run, asked.text, answered, self.settings.bedrock_model_id)
 
     def _run_agent(self, asked: Asked, run: Run, accept: str) -> Answer:
-        with self._turn(asked, run) as session_manager:
+        with turn(self.sessions, asked.session_id, asked.user_id, seconds=run.remaining_s) as session_manager:
             hear = run.reply.begin(accept, {"run_id": run.id, "trace_id": run.links["trace_id"]})
             return answer(
                 self.new_agent(callback_handler=hear, session_manager=session_manager),
@@ -121,23 +107,13 @@ class Handler:
                 seconds=run.remaining_s - self._reserve_s(run),
             )
 
-    def _turn(self, asked: Asked, run: Run) -> AbstractContextManager[SessionManager | None]:
-        if self.sessions and asked.session_id:
-            return self.sessions.turn(asked.session_id, asked.user_id, seconds=run.remaining_s)
-        return nullcontext()
-
     def _reserve_s(self, run: Run) -> float:
         """What is left after the answer: for its way out and for the traces."""
         return min(run.remaining_s / 2, self.settings.trace_export_timeout_s + 1)
 
     def _refuse(self, run: Run, error: Exception) -> Response:
         problem = self._explain(error)
-        LOG.log(
-            logging.ERROR if problem.status >= 500 else logging.WARNING,
-            problem.message,
-            exc_info=None if isinstance(error, Problem) else error,
-            extra={"code": problem.code, "status": problem.status, "duration_ms": run.duration_ms},
-        )
+        logs.refused(run, problem, error)
         return envelope.refused(run, problem)
 
     def _explain(self, error: Exception) -> Problem:

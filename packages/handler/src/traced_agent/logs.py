@@ -10,8 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from traced_agent import metrics
+
 if TYPE_CHECKING:
-    from traced_agent.run import Run
+    from traced_agent.errors import Problem
+    from traced_agent.run import Answer, Run
+
+LOG = logging.getLogger("traced_agent")
 
 _run: "contextvars.ContextVar[Run | None]" = contextvars.ContextVar("run", default=None)
 
@@ -34,6 +39,30 @@ def about(run: "Run") -> Iterator[None]:
         yield
     finally:
         _run.reset(token)
+
+
+def answered(run: "Run", answer: "Answer") -> None:
+    """Say that a run was answered, and count what it used."""
+    LOG.info(
+        "answered",
+        extra={"stop_reason": answer.stop_reason, "duration_ms": run.duration_ms, **answer.usage},
+    )
+    metrics.emit(
+        {
+            metrics.INPUT_TOKENS: answer.usage["inputTokens"],
+            metrics.OUTPUT_TOKENS: answer.usage["outputTokens"],
+        }
+    )
+
+
+def refused(run: "Run", problem: "Problem", error: Exception) -> None:
+    """Say what a run ended in; with the traceback, where the exception says more than the problem."""
+    LOG.log(
+        logging.ERROR if problem.status >= 500 else logging.WARNING,
+        problem.message,
+        exc_info=None if error is problem else error,
+        extra={"code": problem.code, "status": problem.status, "duration_ms": run.duration_ms},
+    )
 
 
 def _tell_run(record: logging.LogRecord) -> bool:

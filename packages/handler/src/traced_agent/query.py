@@ -36,6 +36,16 @@ class _Asked(BaseModel):
         None, description="Further pairs of strings to find the run by"
     )
 
+    @property
+    def labels(self) -> dict[str, Any]:
+        """What the run is found by."""
+        return {
+            "session_id": self.session_id,
+            "user_id": self.user_id,
+            "tags": self.tags or (),
+            "metadata": self.metadata,
+        }
+
 
 class Query(_Asked):
     """A question for the agent."""

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Self
 
 import boto3
@@ -145,6 +145,15 @@ class Sessions:
             left = [{"Key": item["Key"]} for item in objects]
             self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": left})
         return manager
+
+
+def turn(
+    sessions: Sessions | None, session_id: str | None, user_id: str | None, *, seconds: float
+) -> AbstractContextManager[S3SessionManager | None]:
+    """One turn of the session, where there are sessions and the caller names one; else of none."""
+    if sessions and session_id:
+        return sessions.turn(session_id, user_id, seconds=seconds)
+    return nullcontext()
 
 
 class Draft:
