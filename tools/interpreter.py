@@ -1,35 +1,78 @@
 """Finds the CPython that Lambda will run, to compile for it and to run as it does."""
 
 import functools
+import itertools
 import json
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import layers
-from tools import cache
 from tools.command import Failure
 
-_SELF = "import json, sys; print(json.dumps([sys.implementation.name, *sys.version_info[:2]]))"
+_SELF = """
+import json, sys
+print(json.dumps([sys.implementation.name, "%d.%d" % sys.version_info[:2], sys.executable]))
+"""
+_HATCH = (sys.executable, "-m", "hatch", "python")
 _BUILD = "import importlib.util, sys; print(sys.version, importlib.util.MAGIC_NUMBER.hex())"
-_REMEMBERED = cache.CACHE / f"python{layers.PYTHON}.path"
 
 
 @functools.cache
 def target() -> Path:
     """The path of a working CPython of the layers' minor version.
 
-    Looks on PATH and where pyenv, uv, asdf and hatch keep theirs; asks each candidate what it is, since a
-    pyenv shim may exist and not run. The search takes seconds, so what it found is remembered.
+    Looks on PATH and where pyenv, uv, asdf and hatch keep theirs; where there is none, has hatch install it.
+
+    Raises:
+        Failure: there is none and it cannot be installed, and what to do.
+    """
+    return first_working(itertools.chain(installed(layers.PYTHON), _by_hatch(layers.PYTHON)))
+
+
+def first_working(candidates: Iterable[Path]) -> Path:
+    """The first of the candidates that runs and is the target, by its own account.
+
+    A pyenv shim may exist and not run; one that runs names the interpreter behind it.
 
     Raises:
         Failure: there is none, and what to do.
     """
-    if (remembered := cache.read(_REMEMBERED)) and _is_target(Path(remembered.decode())):
-        return Path(remembered.decode())
-    found = first_working(_installed())
-    cache.write(_REMEMBERED, str(found).encode())
-    return found
+    for candidate in candidates:
+        implementation, version, executable = _asked(candidate)
+        if implementation == "cpython" and version == layers.PYTHON:
+            return Path(executable)
+    raise Failure(
+        f"CPython {layers.PYTHON} was not found: install it with `hatch python install {layers.PYTHON}`, "
+        "pyenv or uv"
+    )
+
+
+def installed(version: str) -> Iterator[Path]:
+    """What may be an interpreter of a minor version: first what is named so, then what has to be asked."""
+    import findpython  # noqa: PLC0415 - seldom needed
+    from findpython.providers import ALL_PROVIDERS  # noqa: PLC0415
+
+    names = (f"python{version}", f"python{version}.exe")
+    providers = filter(None, (provider.create() for provider in ALL_PROVIDERS.values()))
+    pythons = itertools.chain.from_iterable(provider.find_pythons() for provider in providers)
+    yield from (python.executable for python in pythons if python.executable.name in names)
+    major, minor = map(int, version.split("."))
+    yield from (python.executable for python in findpython.find_all(major, minor, allow_prereleases=False))
+
+
+def _by_hatch(version: str) -> Iterator[Path]:
+    yield from _found_by_hatch(version)
+    print(f"CPython {version} was not found: having hatch install it …", file=sys.stderr)
+    subprocess.run([*_HATCH, "install", version], check=False, stdout=sys.stderr)
+    yield from _found_by_hatch(version)
+
+
+def _found_by_hatch(version: str) -> Iterator[Path]:
+    found = subprocess.run([*_HATCH, "find", version], check=False, capture_output=True, text=True)
+    if found.returncode == 0:
+        yield Path(found.stdout.strip())
 
 
 def build(python: Path) -> str:
@@ -37,32 +80,10 @@ def build(python: Path) -> str:
     return subprocess.run([python, "-I", "-c", _BUILD], capture_output=True, text=True, check=True).stdout
 
 
-def first_working(candidates: Iterable[Path]) -> Path:
-    """The first of the candidates that runs and is the target.
-
-    Raises:
-        Failure: there is none, and what to do.
-    """
-    if found := next(filter(_is_target, candidates), None):
-        return found
-    raise Failure(
-        f"CPython {layers.PYTHON} was not found: run `hatch python install {layers.PYTHON}`, "
-        "or install it with pyenv or uv"
-    )
-
-
-def _installed() -> Iterator[Path]:
-    import findpython  # noqa: PLC0415 - seldom needed
-
-    major, minor = map(int, layers.PYTHON.split("."))
-    for python in findpython.find_all(major, minor, allow_prereleases=False):
-        yield python.real_path
-
-
-def _is_target(python: Path) -> bool:
+def _asked(python: Path) -> tuple[str, str, str]:
     try:
         asked = subprocess.run([python, "-I", "-c", _SELF], capture_output=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
-        return False
-    implementation, *version = json.loads(asked.stdout)
-    return bool(implementation == "cpython" and version == [int(part) for part in layers.PYTHON.split(".")])
+        return "", "", ""
+    implementation, version, executable = json.loads(asked.stdout)
+    return implementation, version, executable

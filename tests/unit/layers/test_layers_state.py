@@ -1,9 +1,12 @@
 import json
+from importlib.metadata import distributions
 
 import pytest
+from packaging.utils import canonicalize_name
 
 import layers
 from layers import Layer
+from tools import wheels
 
 
 @pytest.fixture
@@ -81,3 +84,16 @@ def test_services_are_read_from_their_file(stack):
     assert stack[0].services == ()
     listed.write_text("# for tools\ns3  # files\n\nbedrock-runtime\ns3\n")
     assert stack[0].services == ("bedrock-runtime", "s3")
+
+
+def test_what_tests_import_is_what_ships():
+    """The environment is held to the locks when it is made; `hatch env remove default` makes it anew."""
+    locked = {
+        pin.name: pin.version
+        for layer in layers.LAYERS
+        for pin in wheels.pins(layer.lock.read_text()).values()
+    }
+    here = {canonicalize_name(found.name): found.version for found in distributions()}
+    shared = locked.keys() & here.keys()
+    assert {"strands-agents", "langfuse", "botocore", "opentelemetry-sdk"} <= shared
+    assert {name: here[name] for name in shared} == {name: locked[name] for name in shared}

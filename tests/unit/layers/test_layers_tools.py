@@ -86,7 +86,7 @@ def test_no_interpreter_of_the_target_is_one_line_with_the_remedy(tmp_path):
     shim.write_text("#!/bin/sh\nexit 127\n")
     shim.chmod(0o755)
     with pytest.raises(
-        Failure, match=r"^CPython 3.13 was not found: run `hatch python install 3.13`, or [^\n]+$"
+        Failure, match=r"^CPython 3.13 was not found: install it with `hatch python install 3.13`, [^\n]+$"
     ):
         interpreter.first_working([shim, tmp_path / "missing"])
 

@@ -11,6 +11,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from layers import Layer
 from tools import wheels
@@ -82,7 +83,8 @@ class Tree:
 
 def _distribution(folder: str, metadata: bytes) -> Distribution:
     parsed = BytesHeaderParser().parsebytes(metadata)
-    return Distribution(canonicalize_name(str(parsed["Name"])), str(parsed["Version"]), parsed, folder)
+    name, version = str(parsed["Name"]), str(parsed["Version"])
+    return Distribution(canonicalize_name(name), str(Version(version)), parsed, folder)
 
 
 def of_layer(layer: Layer) -> Tree:
