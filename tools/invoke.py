@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif answer.get("success"):
         show(answer, printed=options.stream)
     else:
-        raise Failure(_said(answer))
+        raise Failure("{code}: {message}".format(**answer["error"]))
     return 0 if answer.get("success") else 1
 
 
@@ -56,8 +56,9 @@ def _listener(options: argparse.Namespace) -> Hear | None:
 def _print_event(event: str, data: Mapping[str, Any]) -> None:
     if event == "text":
         print(data["text"], end="", flush=True)
-    elif event == "tool":
-        ERR.print(f"[{data['name']} {data['state']}]", style="dim", **_PLAIN)
+    elif event == "tool" and data["state"] == "started":
+        print(flush=True)
+        ERR.print(f"[{data['name']}]", style="dim", **_PLAIN)
     elif event == "result":
         print(flush=True)
 
@@ -173,14 +174,6 @@ def show(answer: Mapping[str, Any], *, printed: bool = False) -> None:
     )
     if where := answer.get("trace_url") or answer.get("trace_id"):
         ERR.print(f"Trace: {where}", style="dim", **_PLAIN)
-
-
-def _said(answer: Mapping[str, Any]) -> str:
-    error = answer.get("error") or {}
-    hint = ""
-    if error.get("code") == "model_throttled":
-        hint = " (429: Bedrock's quota for the model is used up; wait, or ask for more in Service Quotas)"
-    return f"{error.get('code')}: {error.get('message')}{hint}"
 
 
 @contextmanager

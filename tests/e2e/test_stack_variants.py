@@ -98,6 +98,21 @@ def _is_locked(cloud: LocalCloud, _: Lines) -> None:
     assert _ask(cloud).status_code == 403
 
 
+def _streams_to_who_signs(cloud: LocalCloud, _: Lines) -> None:
+    heard: list[str] = []
+    with httpx.Client(timeout=60) as client:
+        answer = invoke.ask(
+            client,
+            cloud.url,
+            json.dumps({**QUERY, "session_id": "of-the-variants"}).encode(),
+            region=cloud.plane.region,
+            hear=lambda event, _: heard.append(event),
+        )
+    assert answer["success"]
+    assert {"start", "text", "tool", "result"} == set(heard)
+    assert _ask(cloud).status_code == 403
+
+
 def _starts_from_a_version(cloud: LocalCloud, _: Lines) -> None:
     function = cloud.deployed.read({})
     assert function.snapstart
@@ -149,7 +164,7 @@ VARIANTS = {
     "application inference profile": Variant({"model_id": PROFILE}, _invokes_the_profile),
     "all at once": Variant(
         {"auth": "iam", "snapstart": "true", "xray": "true", "sessions": "true", "streaming": "true"},
-        _is_locked,
+        _streams_to_who_signs,
     ),
 }
 

@@ -27,6 +27,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "streaming": {"streaming": "true"},
     "sessions": {"sessions": "true"},
     "profile": {"model_id": "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3"},
+    "global": {"model_id": "global.anthropic.claude-sonnet-4-6"},
     "capped": {
         "reserved_concurrency": "5",
         "memory_mb": "2048",
