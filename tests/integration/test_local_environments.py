@@ -450,6 +450,24 @@ def test_the_end_leaves_no_process_and_no_directory(run, boxed, tmp_path, monkey
     assert not [pid for pid in pids if alive(pid)]
 
 
+def test_a_crash_leaves_no_orphan(run, boxed):
+    code = """
+        import os, subprocess, sys
+        def handler(event, context):
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            if event.get("crash"):
+                os._exit(1)
+    """
+    environments = run(code, bubblewrap=boxed)
+    answer(environments)
+    before = running(environments)
+    assert ask(environments, {"crash": True}).error
+    until = time.monotonic() + 5
+    while any(map(alive, before)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not [pid for pid in before if alive(pid)]
+
+
 @pytest.mark.skipif(not sandbox.available(), reason="bubblewrap is not there")
 def test_a_killed_tool_takes_its_sandboxes_with_it(tmp_path):
     (tmp_path / "app.py").write_text(PING)

@@ -48,6 +48,9 @@ FAULTS = {
 }
 """What the stand-in can be told to do wrong."""
 
+KEPT = 1000
+"""Requests that are kept: the oldest go, so that hours of use need no more memory."""
+
 _PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")
 _DIRECTIVE = re.compile(r"\[\[(\w+)(?: (\d+))?\]\]")
 
@@ -86,6 +89,7 @@ class Bedrock:
             return _refuse(exchange, 404, "UnknownOperationException", "Only Converse and ConverseStream.")
         request = json.loads(exchange.body())
         self.requests.append({"modelId": unquote(path[1]), **request})
+        del self.requests[:-KEPT]
         fault = self._fault(model.question(request))
         if fault in REFUSALS:
             return _refuse(exchange, *REFUSALS[fault])

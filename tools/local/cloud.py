@@ -96,7 +96,7 @@ class LocalCloud:
     @property
     def keeps_traces(self) -> bool:
         """Whether traces come to `langfuse`, and not to a backend of the user's."""
-        return not self._given.get("otlp_endpoint") and self._given["langfuse_host"] == self.langfuse.url
+        return not self._given.get("otlp_endpoint") and self._given.get("langfuse_host") == self.langfuse.url
 
     def client(self, service: str) -> Any:
         """A boto3 client of the control plane."""

@@ -40,6 +40,8 @@ class Environment:
         self._launch = sandbox.launch(function, self._api.address, bubblewrap=bubblewrap)
         self._began = time.monotonic()
         self._process = start(self._launch)
+        self.idle_since = self._began
+        """When it was last frozen, on the monotonic clock."""
         self._peak_mb = 0.0
         self._init_ms: float | None = None
         threading.Thread(target=self._pump, daemon=True).start()
@@ -81,6 +83,7 @@ class Environment:
         else:
             self._measure(peak=True)
             processes.freeze(self._process.pid)
+            self.idle_since = time.monotonic()
             invocation.finish(
                 failure("Runtime.NoResponse", "The runtime asked for the next event unanswered")
             )
@@ -99,9 +102,10 @@ class Environment:
 
     def end(self) -> None:
         """End the process with all that came of it, and its API."""
-        processes.end(self._process.pid)
-        self._process.kill()
-        self._process.wait()
+        if self.alive:
+            processes.end(self._process.pid)
+            self._process.wait()
+        processes.end_group(self._process.pid)
         self._api.stop()
         if self._launch.scratch:
             shutil.rmtree(self._launch.scratch, ignore_errors=True)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -12,7 +13,7 @@ from tools.local.environment import INIT_LIMIT_S, Environment, Log
 from tools.local.function import Function
 from tools.local.invocation import FunctionError, Invocation, failure
 
-LIMIT = 100
+LIMIT = 50
 """Environments of a function without reserved concurrency: what one machine bears, not an account's limit."""
 
 _GRACE_S = 0.1
@@ -20,6 +21,10 @@ _GRACE_S = 0.1
 
 _PARTING_S = 1.0
 """How long, at the end, what runs after an answer may still take."""
+
+
+_IDLE_S = 300.0
+"""How long an environment is kept for the next request; Lambda keeps one for minutes, too."""
 
 
 class Throttled(Exception):  # noqa: N818 - AWS's word
@@ -156,12 +161,17 @@ class Environments:
     def _release(self, invocation: Invocation, environment: Environment | None) -> None:
         with self._news:
             del self._busy[invocation]
-            kept = environment is not None and environment.function is self.function and not self._closed
-            if environment and kept:
+            if environment:
                 self._idle.append(environment)
+            ended = [idle for idle in self._idle if self._is_over(idle)]
+            self._idle = [idle for idle in self._idle if idle not in ended]
             self._news.notify_all()
-        if environment and not kept:
-            environment.end()
+        for idle in ended:
+            idle.end()
+
+    def _is_over(self, idle: Environment) -> bool:
+        outdated = idle.function is not self.function
+        return self._closed or outdated or time.monotonic() - idle.idle_since > _IDLE_S
 
     def _environment(self, function: Function) -> Environment:
         return Environment(function, self._log, self._start, self._bubblewrap)

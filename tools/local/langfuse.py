@@ -35,6 +35,9 @@ FAULTS = {
 }
 """What the receiver can be told to do wrong."""
 
+KEPT = 5000
+"""Exports that are kept: the oldest go, so that hours of use need no more memory."""
+
 _STATUS = {"unauthorized": 401, "too_large": 413, "unavailable": 503, "internal": 500}
 _ENDPOINTS = ("/api/public/otel/v1/traces", "/v1/traces")
 _STATUS_NAMES = ("unset", "ok", "error")
@@ -72,7 +75,7 @@ class Langfuse:
         self.attempts = 0
         """How many exports were tried, accepted or not."""
         self._faults = faults or Faults(FAULTS)
-        self._news = threading.Condition()
+        self._news = threading.Condition(threading.RLock())
         self._server = Server(self._respond, port=port)
         self.url = self._server.url
 
@@ -87,14 +90,13 @@ class Langfuse:
             for export in self.exports:
                 for span in export.spans:
                     spans.setdefault(span.trace_id, []).append(span)
-        return [
-            Trace(identifier, tuple(sorted(of, key=lambda span: span.start_ns)))
-            for identifier, of in spans.items()
-        ]
+        return [_trace(trace_id, of) for trace_id, of in spans.items()]
 
     def trace(self, trace_id: str) -> Trace | None:
         """This trace, if anything of it is here."""
-        return next((trace for trace in self.traces() if trace.trace_id == trace_id), None)
+        with self._news:
+            spans = [span for export in self.exports for span in export.spans if span.trace_id == trace_id]
+        return _trace(trace_id, spans) if spans else None
 
     def wait_for(self, trace_id: str, timeout_s: float = 10.0) -> Trace | None:
         """The trace, once its root span is here; None if it does not come in time."""
@@ -151,11 +153,16 @@ class Langfuse:
         headers = {name.lower(): value for name, value in exchange.headers.items()}
         with self._news:
             self.exports.append(Export(exchange.route, headers, spans))
+            del self.exports[:-KEPT]
             self._news.notify_all()
 
     def _authorized(self, exchange: Exchange) -> bool:
         expected = base64.b64encode(f"{self.public_key}:{self.secret_key}".encode()).decode()
         return hmac.compare_digest(exchange.headers.get("authorization", ""), f"Basic {expected}")
+
+
+def _trace(trace_id: str, spans: list[Span]) -> Trace:
+    return Trace(trace_id, tuple(sorted(spans, key=lambda span: span.start_ns)))
 
 
 def _say(exchange: Exchange, status: int, message: str) -> None:

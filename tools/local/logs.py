@@ -1,7 +1,9 @@
 """The function's log in the terminal: for people where a person reads, as it is where a program does."""
 
+import itertools
 import json
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from typing import Any, TextIO
@@ -61,8 +63,16 @@ def _for_people(record: dict[str, Any], line: str) -> Iterator[str]:
     time = str(record.get("timestamp", ""))[11:19]
     yield f"{_dim(time)} \033[{_COLOURS.get(level, '32')}m{level:7}\033[0m {record['message']} {_dim(more)}"
     if record.get("errorType"):
-        yield from (f"        {part.rstrip()}" for part in record.get("stackTrace") or ())
+        yield textwrap.indent("".join(_frames(record.get("stackTrace") or [])), "        ").rstrip()
         yield f"        {record['errorType']}: {record.get('errorMessage', '')}"
+
+
+def _frames(stack: list[str]) -> Iterator[str]:
+    """The frames of the function's own code, and the last; how many of the libraries' lie between."""
+    for own, frames in itertools.groupby(stack[:-1], lambda frame: "/var/task/" in frame):
+        between = list(frames)
+        yield from between if own else [f"  … {len(between)} frames of libraries\n"]
+    yield from stack[-1:]
 
 
 def _dim(text: str) -> str:

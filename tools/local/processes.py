@@ -1,5 +1,6 @@
 """A process and all that came of it, on Linux: stopped, woken, measured, ended together."""
 
+import contextlib
 import os
 import re
 import signal
@@ -46,6 +47,12 @@ def end(pid: int) -> None:
     """End them all, at once."""
     for member in family(pid):
         _signal(member, signal.SIGKILL)
+
+
+def end_group(pid: int) -> None:
+    """End what is left of the group that this process led: orphans are no longer of its family."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def resident_mb(pid: int) -> float:
@@ -104,7 +111,5 @@ def _resident(pid: int) -> int:
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        return

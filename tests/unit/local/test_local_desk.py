@@ -42,15 +42,18 @@ def test_a_person_reads_time_level_message_and_what_else_there_is():
     assert plain(shown) == "18:23:41 WARNING not so well run_id=abc\nSTART RequestId: 1\n"
 
 
-def test_a_person_reads_a_traceback_as_one():
-    failed = {
-        **LINE,
-        "stackTrace": ['  File "a.py", line 1\n'],
-        "errorType": "KeyError",
-        "errorMessage": "'x'",
-    }
+def test_a_person_reads_of_a_traceback_the_functions_own_frames_and_the_last():
+    own, library = '  File "/var/task/a.py", line 1\n    a()\n', '  File "/opt/b.py", line 2\n    b()\n'
+    failed = {**LINE, "stackTrace": [own, library, library, library], "errorType": "E", "errorMessage": "why"}
     _, shown = logged(failed, pretty=True)
-    assert plain(shown).splitlines()[1:] == ['          File "a.py", line 1', "        KeyError: 'x'"]
+    assert plain(shown).splitlines()[1:] == [
+        '          File "/var/task/a.py", line 1',
+        "            a()",
+        "          … 2 frames of libraries",
+        '          File "/opt/b.py", line 2',
+        "            b()",
+        "        E: why",
+    ]
 
 
 def test_metrics_are_counted_and_not_shown_to_people():
