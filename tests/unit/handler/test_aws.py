@@ -1,5 +1,8 @@
 """One session for all, and botocore's own answers from it."""
 
+import json
+from pathlib import Path
+
 import boto3
 import botocore.loaders
 import pytest
@@ -28,6 +31,25 @@ def test_clients_are_those_that_boto3_makes(session, service):
     assert ours.meta.endpoint_url == theirs.meta.endpoint_url
     assert ours.meta.service_model.api_version == theirs.meta.service_model.api_version
     assert ours.meta.method_to_api_mapping == theirs.meta.method_to_api_mapping
+    for operation in ours.meta.service_model.operation_names:
+        model = ours.meta.service_model.operation_model(operation)
+        same = theirs.meta.service_model.operation_model(operation)
+        assert (model.http, model.metadata) == (same.http, same.metadata)
+        assert _members(model.input_shape) == _members(same.input_shape)
+
+
+def _members(shape):
+    return shape and list(shape.members)
+
+
+@pytest.mark.parametrize("name", ["endpoints", "partitions", "s3/2006-03-01/service-2", "no-such-file"])
+def test_data_is_read_as_botocore_reads_it_order_and_all(name):
+    root = Path(botocore.loaders.__file__).parent / "data" / name
+    ours, theirs = (
+        aws.PlainFiles().load_file(str(root)),
+        botocore.loaders.JSONFileLoader().load_file(str(root)),
+    )
+    assert json.dumps(ours) == json.dumps(theirs)
 
 
 def test_a_service_that_is_none_is_refused_with_all_that_are(session):
