@@ -77,7 +77,7 @@ def _cloud(arguments: argparse.Namespace, began: float) -> LocalCloud:
 
 def _show_trace(cloud: LocalCloud, trace_id: str) -> None:
     if not cloud.keeps_traces:
-        if not cloud.logs.wait_exported(1, _PATIENCE_S):
+        if not cloud.logs.wait_exported(_PATIENCE_S):
             raise Failure(
                 f"your backend did not take the trace {trace_id}: the function's log above says why"
             )

@@ -35,7 +35,7 @@ FAULTS = {
 }
 """What the receiver can be told to do wrong."""
 
-KEPT = 5000
+KEPT = 2000
 """Exports that are kept: the oldest go, so that hours of use need no more memory."""
 
 _STATUS = {"unauthorized": 401, "too_large": 413, "unavailable": 503, "internal": 500}
