@@ -11,20 +11,21 @@ _SHOWN = 100
 
 def text(trace: Trace) -> str:
     """The trace's spans, indented below one another, with what went in and came out of the root."""
-    lines = [f"trace {trace.trace_id}"]
     known = {span.span_id for span in trace.spans}
+    lines = [f"trace {trace.trace_id}"]
     for span in trace.spans:
         if span.parent_id not in known:
-            lines += _lines(trace, span, "")
+            lines += [_title(span), *_below(trace, span, "")]
     return "\n".join([*lines, ""])
 
 
-def _lines(trace: Trace, span: Span, indent: str) -> Iterator[str]:
-    yield f"{indent}{'└─ ' if indent else ''}{_title(span)}"
-    below = indent + "   "
-    yield from (f"{below}{key}: {value}" for key, value in _details(span))
-    for child in trace.children(span):
-        yield from _lines(trace, child, below)
+def _below(trace: Trace, span: Span, indent: str) -> Iterator[str]:
+    children = trace.children(span)
+    yield from (f"{indent}{'│  ' if children else '   '}{key}: {value}" for key, value in _details(span))
+    for child in children:
+        last = child is children[-1]
+        yield f"{indent}{'└─ ' if last else '├─ '}{_title(child)}"
+        yield from _below(trace, child, indent + ("   " if last else "│  "))
 
 
 def _title(span: Span) -> str:

@@ -80,13 +80,15 @@ def test_a_trace_is_a_tree_with_what_went_in_and_came_out():
     root = span("query", "1", **{"langfuse.observation.input": '{"query": "?"}', "session.id": "s"})
     chat = span("chat", "2", "1", **{"gen_ai.usage.input_tokens": 3, "gen_ai.usage.output_tokens": 4})
     orphan = span("late", "9", "8")
-    assert tree.text(Trace("t" * 32, (root, chat, orphan))).splitlines() == [
+    tool = span("tool", "3", "1")
+    assert tree.text(Trace("t" * 32, (root, chat, tool, orphan))).splitlines() == [
         f"trace {'t' * 32}",
         "query  2.5 ms",
-        '   input: {"query": "?"}',
-        "   session: s",
-        "   └─ chat  2.5 ms",
-        "      tokens: 3 in, 4 out",
+        '│  input: {"query": "?"}',
+        "│  session: s",
+        "├─ chat  2.5 ms",
+        "│     tokens: 3 in, 4 out",
+        "└─ tool  2.5 ms",
         "late  2.5 ms",
     ]
 
