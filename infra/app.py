@@ -166,7 +166,7 @@ def _warnings(given: Context, environ: Mapping[str, str]) -> Iterator[tuple[str,
 
 def main() -> int:
     """Synthesize the app; what the user can mend is one line."""
-    app = App()
+    app = App(stack_traces=False)  # they end in the CDK's own JavaScript
     try:
         build(app, os.environ)
     except (ContextError, ModelError, LayerError) as error:
