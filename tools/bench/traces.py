@@ -26,7 +26,10 @@ from tools.local.faults import Faults
 from tools.local.langfuse import FAULTS, Langfuse
 
 ROUNDS = 200
-HANGING_ROUNDS = 15
+HANGING_ROUNDS = 40
+PATIENT_ROUNDS = 5
+"""Of the handlers that keep their callers waiting for a backend that hangs."""
+
 BACKEND_S = 0.15
 """Until the backend answers."""
 
@@ -88,6 +91,13 @@ class Variant:
         return Sample(1000 * waited, 1000 * busy)
 
     @property
+    def sent(self) -> tuple[int, float]:
+        """How many spans did not arrive, and the KB of an export."""
+        sizes = [int(export.headers["content-length"]) for export in self.langfuse.exports]
+        lost = SPANS * len(self.asked) - sum(self.arrived.values())
+        return lost, sum(sizes) / len(sizes) / 1000 if sizes else 0.0
+
+    @property
     def arrived(self) -> dict[str, int]:
         """How many spans of each trace are at the backend, one that came twice counted twice."""
         return {trace.trace_id: len(trace.spans) for trace in self.langfuse.traces()}
@@ -98,13 +108,13 @@ def measure() -> Part:
     with tempfile.TemporaryDirectory() as name, Bedrock() as bedrock:
         folder = Path(name)
         folder.chmod(0o755)  # the sandbox is another user's to read
-        well, lost, failed = _compared(folder, bedrock)
+        well, sent, failed = _compared(folder, bedrock)
         hanging, failed_hanging = _hanging(folder, bedrock)
         soak = _soak(bedrock)
     return Part(
         title="Traces",
         tables=[
-            _table(f"A backend that answers in {1000 * BACKEND_S:.0f} ms", well, lost),
+            _table(f"A backend that answers in {1000 * BACKEND_S:.0f} ms", well, sent),
             _table("A backend that hangs", hanging, {}),
             Table(
                 f"{SOAK:,} requests in bad weather",
@@ -121,29 +131,33 @@ def measure() -> Part:
                 " fail. Traces, except for duplicated spans.",
             ),
         ],
-        claims=_claims(well, hanging, lost, soak),
+        claims=_claims(well, hanging, sent, soak),
         absent={**failed, **failed_hanging},
     )
 
 
 def _compared(
     folder: Path, bedrock: Bedrock
-) -> tuple[dict[str, list[Sample]], dict[str, int], dict[str, str]]:
+) -> tuple[dict[str, list[Sample]], dict[str, tuple[int, float]], dict[str, str]]:
     with _variants(folder, bedrock, "ok") as variants:
         for variant in variants.values():
             variant.ask()
         samplers = {name: variant.ask for name, variant in variants.items()}
         found, failed = interleave("traces", samplers, ROUNDS)
-        sent = {name: sum(variants[name].arrived.values()) for name in found}
-        return found, {name: SPANS * len(variants[name].asked) - sent[name] for name in found}, failed
+        return found, {name: variants[name].sent for name in found}, failed
 
 
 def _hanging(folder: Path, bedrock: Bedrock) -> tuple[dict[str, list[Sample]], dict[str, str]]:
     with _variants(folder, bedrock, "hang") as variants:
         for variant in variants.values():
             variant.ask()
-        samplers = {name: variant.ask for name, variant in variants.items()}
-        return interleave("a backend that hangs", samplers, HANGING_ROUNDS)
+        found, failed = {}, {}
+        for names, rounds in (((NEVER, AFTER), HANGING_ROUNDS), ((BEFORE, PLAIN), PATIENT_ROUNDS)):
+            samplers = {name: variants[name].ask for name in names}
+            some, some_failed = interleave("a backend that hangs", samplers, rounds)
+            found.update(some)
+            failed.update(some_failed)
+        return found, failed
 
 
 @contextlib.contextmanager
@@ -231,7 +245,7 @@ def _bear(bedrock: Bedrock, seed: int, advance: Callable[[], None]) -> Soak:
     return soak
 
 
-def _table(title: str, found: Mapping[str, list[Sample]], lost: Mapping[str, int]) -> Table:
+def _table(title: str, found: Mapping[str, list[Sample]], sent: Mapping[str, tuple[int, float]]) -> Table:
     columns = ["handler", "requests", "the caller waits", "the environment is busy"]
     rows: list[list[Cell]] = [
         [
@@ -239,16 +253,19 @@ def _table(title: str, found: Mapping[str, list[Sample]], lost: Mapping[str, int
             len(samples),
             spread([sample.waited for sample in samples]),
             spread([sample.busy for sample in samples]),
-            *([lost[name]] if lost else []),
+            *(sent[name] if sent else []),
         ]
         for name, samples in found.items()
     ]
     note = "Milliseconds; each request to an environment that was frozen, the handlers in turn."
-    return Table(title, [*columns, *(["spans lost"] if lost else [])], rows, note)
+    return Table(title, [*columns, *(["spans lost", "KB an export"] if sent else [])], rows, note)
 
 
 def _claims(
-    well: Mapping[str, list[Sample]], hanging: Mapping[str, list[Sample]], lost: Mapping[str, int], soak: Soak
+    well: Mapping[str, list[Sample]],
+    hanging: Mapping[str, list[Sample]],
+    sent: Mapping[str, tuple[int, float]],
+    soak: Soak,
 ) -> list[Claim]:
     waited, waited_hanging = (
         {name: statistics.median(sample.waited for sample in samples) for name, samples in found.items()}
@@ -276,7 +293,7 @@ def _claims(
             BUDGET_S + 0.5,
             " s",
         ),
-        at_most("spans lost, ours", lost[AFTER], 0),
+        at_most("spans lost, ours", sent[AFTER][0], 0),
         at_most("traces lost in bad weather, but for what a kill held", soak.lost, 0),
         at_most("spans duplicated in bad weather", soak.duplicated, 0),
     ]

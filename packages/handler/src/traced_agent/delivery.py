@@ -27,6 +27,9 @@ BACKLOG_BYTES: Final = 16 * 1024 * 1024
 _PAUSE_S: Final = 0.25
 """Before the one second try within an export."""
 
+_GRACE_S: Final = 0.1
+"""For a flight that was cut off to wind up: what it left undone would fall to the next request."""
+
 _REFUSALS: Final = 3
 """So often may a backend that takes nothing at all refuse a span, until the span is given up."""
 
@@ -137,14 +140,14 @@ class Delivery:
         if self._flight is None or self._thread is None:
             return True
         self._thread.join(max(0.0, until - time.monotonic()))
-        late = self._thread.is_alive()
-        if late:
+        if self._thread.is_alive():
             self._flight.abort()
+            self._thread.join(_GRACE_S)
             self._flight.trouble = "the backend took longer than the export may"
         self._settle(self._flight)
-        if not late:
+        if over := not self._thread.is_alive():
             self._flight = None
-        return not late
+        return over
 
     def _settle(self, flight: Flight) -> None:
         refused = dict(flight.refused)
