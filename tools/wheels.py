@@ -16,8 +16,8 @@ import layers
 from tools.cache import CACHE
 from tools.command import ERR, Failure
 
-_DOWNLOADS = 3
-"""Processes of pip at once: two cores carry them, and a slow connection gains."""
+_DOWNLOADS = 2
+"""Processes of pip at once: more take longer to start than they save on two cores."""
 
 _WORTH_A_PROCESS = 8
 """Wheels, below which another process of pip takes longer to start than it saves."""
@@ -130,7 +130,12 @@ def _pip_download(part: Iterable[Pin], target: Path, progress: Progress) -> None
         "--require-hashes",
         "--only-binary=:all:",
     ]
-    command += ["--progress-bar=off", f"--platform={layers.PLATFORM}", f"--python-version={layers.PYTHON}"]
+    command += [
+        "--progress-bar=off",
+        "--no-cache-dir",
+        f"--platform={layers.PLATFORM}",
+        f"--python-version={layers.PYTHON}",
+    ]
     command += ["--implementation=cp", f"--dest={target}", f"--requirement={lock}"]
     environment = {"PIP_RETRIES": "2", "PIP_NO_INPUT": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
     said = []

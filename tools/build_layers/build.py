@@ -9,11 +9,12 @@ import os
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -137,17 +138,26 @@ def merge(entries: Sequence[Entry]) -> bytes:
 def compile_all(found: Sequence[Path], python: Path, store: Path, progress: Progress) -> list[Fragment]:
     """The wheels' fragments, from the cache or compiled by the target interpreter, on all cores."""
     key = hashlib.sha256(_COMPILER.read_bytes() + interpreter.build(python).encode()).hexdigest()[:16]
+    kept = {wheel: store / "fragments" / key / wheel.parent.name for wheel in found}
+    made = {wheel: _sound(cache.read(path)) for wheel, path in kept.items()}
+    missing = sorted((wheel for wheel in found if not made[wheel]), key=lambda wheel: -wheel.stat().st_size)
+    progress.advance(len(found) - len(missing))
+    with compilers(python, min(len(missing), os.cpu_count() or 1)) as compiled:
 
-    def one(wheel: Path) -> Fragment:
-        path = store / "fragments" / key / wheel.parent.name
-        data = _sound(cache.read(path)) or _compiled(wheel, path, python)
-        progress.advance()
-        with ZipFile(io.BytesIO(data)) as archive:
-            return Fragment(wheel, tuple(fragment.entries(archive, data)))
+        def one(wheel: Path) -> None:
+            data = compiled(wheel)
+            cache.write(kept[wheel], hashlib.sha256(data).digest() + data)
+            made[wheel] = data
+            progress.advance()
 
-    largest_first = sorted(found, key=lambda wheel: -wheel.stat().st_size)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(one, largest_first))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(one, missing))
+    return [_fragment(wheel, made[wheel] or b"") for wheel in found]
+
+
+def _fragment(wheel: Path, data: bytes) -> Fragment:
+    with ZipFile(io.BytesIO(data)) as archive:
+        return Fragment(wheel, tuple(fragment.entries(archive, data)))
 
 
 def _sound(kept: bytes | None) -> bytes | None:
@@ -157,18 +167,40 @@ def _sound(kept: bytes | None) -> bytes | None:
     return None
 
 
-def _compiled(wheel: Path, path: Path, python: Path) -> bytes:
-    with tempfile.TemporaryDirectory() as scratch:
-        target = Path(scratch, "fragment.zip")
-        run = subprocess.run(
-            [python, "-I", _COMPILER, wheel, target], capture_output=True, encoding="utf-8", check=False
-        )
-        if run.returncode:
-            unknown = f"{wheel.name} cannot be compiled by {python}: {wheels.last_line(run.stderr)}"
-            raise Failure(wheels.explain(run.stderr) or unknown)
-        data = target.read_bytes()
-    cache.write(path, hashlib.sha256(data).digest() + data)
-    return data
+@contextlib.contextmanager
+def compilers(python: Path, count: int) -> Iterator[Callable[[Path], bytes]]:
+    """Run so many compilers; gives what has a wheel compiled to its fragment, from any thread."""
+    idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+    with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as running:
+        for _ in range(count):
+            idle.put(running.enter_context(_compiler(python)))
+
+        def compiled(wheel: Path) -> bytes:
+            compiler, target = idle.get(), Path(scratch, wheel.parent.name)
+            try:
+                _ask(compiler, wheel, target)
+            finally:
+                idle.put(compiler)
+            return target.read_bytes()
+
+        yield compiled
+
+
+def _compiler(python: Path) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen([python, "-I", _COMPILER], stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
+
+
+def _ask(compiler: subprocess.Popen[str], wheel: Path, target: Path) -> None:
+    assert compiler.stdin and compiler.stdout and compiler.stderr  # noqa: S101, PT018 - all are pipes
+    answer = ""
+    with contextlib.suppress(BrokenPipeError):
+        print(wheel, target, sep="\t", file=compiler.stdin, flush=True)
+        answer = compiler.stdout.readline()
+    if not answer:
+        complaint = compiler.stderr.read()
+        unknown = f"{wheel.name} cannot be compiled: {wheels.last_line(complaint)}"
+        raise Failure(wheels.explain(complaint) or unknown)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,8 @@
-"""One wheel, compiled: run by the target interpreter, which alone writes bytecode that it can use.
+"""Wheels, compiled: run by the target interpreter, which alone writes bytecode that it can use.
 
-    python3.13 -I fragment.py <wheel> <fragment>
-
-A fragment is a zip of everything that the wheel puts under `python/`, with its bytecode, ready to be copied
-into a layer without being compressed again. It depends on nothing but the wheel and the interpreter: each
-wheel has a process of its own, for marshal's output depends on what a process has interned before.
+Reads lines `<wheel> TAB <fragment>` and answers each with an empty line once the fragment is written. A
+fragment is a zip of everything that the wheel puts under `python/`, with its bytecode, ready to be copied
+into a layer without being compressed again. It depends on nothing but the wheel and the interpreter.
 
 Imports the standard library only; the builder imports it too, for `append`.
 """
@@ -20,6 +18,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from struct import unpack
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
@@ -181,15 +180,15 @@ def _shebang(script: bytes) -> bytes:
     return re.sub(rb"\A#!pythonw?(?=\s)", b"#!/var/lang/bin/python3", script)
 
 
-def main(wheel: str, target: str) -> None:
+def write(wheel: str, target: str) -> None:
     """Write the fragment of a wheel."""
-    with open(wheel, "rb") as opened:  # noqa: PTH123 - pathlib costs each process its import
-        data = opened.read()
     with ZipFile(target, "w") as archive:
-        for entry in fragment(data):
+        for entry in fragment(Path(wheel).read_bytes()):
             append(archive, entry)
         finish(archive)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for line in sys.stdin:
+        write(*line.rstrip("\n").split("\t"))
+        print(flush=True)

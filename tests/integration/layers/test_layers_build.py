@@ -1,4 +1,5 @@
 import errno
+import io
 import json
 import os
 import shutil
@@ -10,7 +11,9 @@ from zipfile import ZipFile
 import pytest
 
 import layers
-from tools.build_layers.build import build
+from tools import wheels
+from tools.build_layers import fragment
+from tools.build_layers.build import build, compilers
 from tools.build_layers.check import GATES
 from tools.build_layers.fragment import TIME
 from tools.build_layers.gates.candidate import Candidate
@@ -136,7 +139,7 @@ DYING = """
 import os, sys
 from pathlib import Path
 from layers import Layer
-from tools.build_layers.build import build
+from tools.build_layers.build import build, compilers
 
 class Dying:
     left = int(sys.argv[1])
@@ -332,7 +335,37 @@ def test_a_service_that_botocore_does_not_know_is_named(cloud, store):
         build([cloud], store=store)
 
 
-# The commands, on the layers of this checkout
+# The layers of this checkout
+
+
+@pytest.mark.parametrize("name", ["langfuse", "strands-agents"])
+def test_a_wheel_compiles_to_the_same_bytes_whatever_was_compiled_before_it(built, target_python, name):
+    (wheel,) = [
+        wheel
+        for layer in built
+        for wheel in wheels.fetch(layer.lock)
+        if wheel.name.startswith(f"{name.replace('-', '_')}-")
+    ]
+    layer = next(layer for layer in built if name in wheels.pins(layer.lock.read_text()))
+    data = layer.zip.read_bytes()
+    with ZipFile(layer.zip) as archive:
+        packed = {entry.info.filename: entry.compressed for entry in fragment.entries(archive, data)}
+    with compilers(target_python, 1) as compiled:
+        made = compiled(wheel)
+    with ZipFile(io.BytesIO(made)) as archive:
+        fresh = {entry.info.filename: entry.compressed for entry in fragment.entries(archive, made)}
+    assert fresh.items() <= packed.items()
+
+
+def test_a_compiler_that_fails_says_why_in_one_line(target_python, tmp_path):
+    wheel = tmp_path / "0123" / "broken-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    wheel.write_bytes(b"no wheel")
+    with (
+        pytest.raises(Failure, match=r"^broken-1.0-py3-none-any.whl cannot be compiled: .*not a zip file$"),
+        compilers(target_python, 1) as compiled,
+    ):
+        compiled(wheel)
 
 
 def command(*words):
