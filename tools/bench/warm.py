@@ -112,7 +112,7 @@ def measure() -> Part:
 
 def _costs(bedrock: Bedrock, langfuse: Langfuse) -> tuple[dict[str, list[Sample]], dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        bare = _copy(Path(folder) / "bare")
+        bare = deployed.copy(OURS, Path(folder) / "bare")
         shutil.copyfile(PEERS / "bare" / "lambda_handler.py", bare / "lambda_handler.py")
         variants = {
             _BARE: deployed.function(bare, bedrock, langfuse),
@@ -222,19 +222,13 @@ def _tools(bedrock: Bedrock, langfuse: Langfuse) -> dict[int, float]:
 @contextlib.contextmanager
 def _with_tools(extra: int) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
-        code = _copy(Path(folder) / "code")
+        code = deployed.copy(OURS, Path(folder) / "code")
         agent = code / "traced_agent" / "agent.py"
         spare = [f"spare_{number}" for number in range(extra)]
         definitions = "".join(_TOOL.format(number=number) for number in range(extra))
         imports = "\n\nfrom strands import tool\n"
         agent.write_text(f"{agent.read_text()}{imports}{definitions}\nTOOLS += [{', '.join(spare)}]\n")
         yield code
-
-
-def _copy(target: Path) -> Path:
-    shutil.copytree(OURS, target, ignore=shutil.ignore_patterns("__pycache__"))
-    target.parent.chmod(0o755)  # the sandbox is another user's to read
-    return target
 
 
 def _claims(costs: dict[str, list[Sample]], memory: dict[int, float]) -> list[Claim]:
