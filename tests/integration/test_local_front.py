@@ -52,7 +52,7 @@ def served(tmp_path_factory):
     with contextlib.ExitStack() as stack:
         made = {}
 
-        def make(code, patience_s=20.0, **fields):
+        def make(code, patience_s=60.0, **fields):
             key = (code, patience_s, repr(fields))
             if key not in made:
                 directory = tmp_path_factory.mktemp("code")
@@ -399,3 +399,11 @@ def test_the_event_is_json_for_any_header(served):
             seen += piece
     assert seen.startswith(b"HTTP/1.1 200")
     assert json.loads(seen.partition(b"\r\n\r\n")[2])["headers"]["x-odd"]
+
+
+@pytest.mark.parametrize("target", [b"//[", b"http://[", b"*", b"/%zz?%zz", b"/a?b?c#d"])
+def test_an_odd_target_reaches_the_function_or_is_400(served, target):
+    with connected(served(ECHO)) as client:
+        client.sendall(b"GET " + target + b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        client.settimeout(10)
+        assert client.recv(12) in (b"HTTP/1.1 200", b"HTTP/1.1 400")

@@ -10,13 +10,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from tools.command import Failure
-from tools.local import backends, platform
+from tools.local import backends, platform, runtime
 from tools.local.bedrock import Bedrock
 from tools.local.control_plane import CREDENTIALS, ControlPlane
 from tools.local.deployed import Deployed
 from tools.local.environment import Log
 from tools.local.environments import Environments
 from tools.local.front import FunctionUrl
+from tools.local.function import RUNTIME
 from tools.local.langfuse import Langfuse
 from tools.local.logs import Logs
 from tools.local.serving import LOOPBACK
@@ -114,6 +115,8 @@ class LocalCloud:
     def _start(self, stack: contextlib.ExitStack) -> None:
         platform.check()
         _check_port(self._port)
+        self._progress("preparing the runtime")
+        runtime.directory(RUNTIME)
         region = self._context.get("region", "us-east-1")
         for server in (self.bedrock, self.langfuse):
             stack.enter_context(server)

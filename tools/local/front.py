@@ -18,8 +18,8 @@ from tools.local.serving import Exchange, Server, TooLarge
 MAX_BODY = 6 * 1024 * 1024
 """Bytes of a request."""
 
-PATIENCE_S = 20.0
-"""How long a client may stop in the middle of its request."""
+PATIENCE_S = 60.0
+"""How long a client may stop in the middle of its request, or keep an idle connection."""
 
 CREDENTIALS = sigv4.Credentials("000000000000", "local")
 """The only caller that a locked URL knows; its access key is the account, as MiniStack takes it."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 LOOPBACK = "127.0.0.1"
 
@@ -41,8 +40,7 @@ class Exchange(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         self.trailers = {}
         self._unread = True
-        url = urlsplit(self.path)
-        self.route, self.query = url.path, url.query
+        self.route, _, self.query = self.path.partition("?")
         try:
             if self.headers.get("content-length", "0").isdecimal():
                 self.server.respond(self)
