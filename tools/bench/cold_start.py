@@ -30,9 +30,9 @@ HELD = 1024 / 1769
 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)."""
 
 _NOT_TAKEN = """\
-Not taken: all code objects in one file behind a finder of our own, and Strands' package inits put off until they
-are asked for. Together they would bring the further goal; they are true of one exact set of versions, and each
-relock would have to prove them anew."""
+Not taken: all code objects in one file behind a finder of our own, and Strands' package inits put off until
+they are asked for. Together they would bring the further goal; they are true of one exact set of versions,
+and each relock would have to prove them anew."""
 _PLAIN = "plain, no usable bytecode"
 _CGROUP = Path("/sys/fs/cgroup/cpu")
 
