@@ -144,7 +144,7 @@ def _pip_download(part: Iterable[Pin], target: Path, progress: Progress) -> None
     ) as pip:
         for line in pip.stdout or ():
             said.append(line)
-            progress(bool(re.search(r"(?:Downloading|Using cached|File was already).*\.whl(?:\s|$)", line)))
+            progress(bool(re.search(r"(?:Downloading|Processing) .*\.whl(?:\s|$)", line)))
     text = "".join(said)
     if pip.returncode:
         raise Failure(explain(text) or f"pip failed: {last_line(text)}")

@@ -44,7 +44,8 @@ GATES = ALONE | TOGETHER
 
 def check(candidate: Candidate, *, passed: Collection[str] = (), progress: Progress | None = None) -> Verdict:
     """Put a candidate through every gate that can judge here; some trees may have passed alone before."""
-    gates = [name for name in GATES if name not in _skipped()]
+    skipped = _skipped(candidate)
+    gates = [name for name in GATES if name not in skipped]
     rest = replace(candidate, trees=[tree for tree in candidate.trees if tree.name not in passed])
     shown = progress or Silent()
     shown.begin("Checking", len(gates))
@@ -57,13 +58,17 @@ def check(candidate: Candidate, *, passed: Collection[str] = (), progress: Progr
 
     with ThreadPoolExecutor(len(gates)) as pool:  # those that run the target wait for it side by side
         breaches = [breach for found in pool.map(judge, gates) for breach in found]
-    return Verdict(gates, _skipped(), breaches)
+    return Verdict(gates, skipped, breaches)
 
 
-def _skipped() -> dict[str, str]:
-    if in_target.imports_run_here():
-        return {}
-    return {"imports": "it runs the layers' machine code, which takes Linux on x86-64"}
+def _skipped(candidate: Candidate) -> dict[str, str]:
+    """The gates that cannot judge this candidate on this machine, and why."""
+    reasons = {}
+    if all(tree.pins is None for tree in candidate.trees):
+        reasons["versions"] = "there is no lock to compare with"
+    if not in_target.imports_run_here():
+        reasons["imports"] = "it runs the layers' machine code, which takes Linux on x86-64"
+    return reasons
 
 
 def check_layers(

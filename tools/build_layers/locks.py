@@ -1,7 +1,10 @@
 """Resolve every layer's requirements together, and split the answer between the layers."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from layers import Layer
 from tools import cache, wheels
@@ -26,6 +29,7 @@ def lock(stack: Sequence[Layer], *, upgrade: bool = False, upgrade_packages: Seq
     for layer in stack:
         requirements.read(layer)
     present = "" if upgrade else "".join(_read(layer.lock) for layer in stack)
+    _refuse_unlocked(upgrade_packages, present)
     sources = [layer.requirements for layer in stack]
     joint = compile_lock(sources, present, upgrade_packages)
     texts, taken = [], set[str]()
@@ -33,6 +37,16 @@ def lock(stack: Sequence[Layer], *, upgrade: bool = False, upgrade_packages: Seq
         texts.append(_without(compile_lock(sources[:count], joint), taken))
         taken |= wheels.pins(texts[-1]).keys()
     return [*texts, _without(joint, taken)]
+
+
+def _refuse_unlocked(packages: Sequence[str], present: str) -> None:
+    """An upgrade of what is in no lock would quietly do nothing."""
+    for package in packages:
+        name = re.split(r"[^\w.-]", package)[0]
+        if canonicalize_name(name) not in wheels.pins(present):
+            raise Failure(
+                f"--upgrade {package}: no lock has {name or 'that'}; ask for it in a requirements.in"
+            )
 
 
 def _without(text: str, names: set[str]) -> str:

@@ -35,7 +35,7 @@ def unpack(zips: Sequence[Path], *, store: Path = CACHE) -> Path:
 def _extract(path: Path, *, target: Path) -> None:
     made = set()
     with ZipFile(path) as archive:
-        for info in archive.infolist():
+        for info in (info for info in archive.infolist() if not info.is_dir()):
             place = target / info.filename
             if place.parent not in made:
                 place.parent.mkdir(parents=True, exist_ok=True)

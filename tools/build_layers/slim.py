@@ -1,6 +1,6 @@
 """The slim build: of botocore's service descriptions, only those that were asked for.
 
-They are half of the strands layer's bytes. What is cut cannot be called: the gate `clients` refuses a handler
+They are two fifths of the strands layer. What is cut cannot be called: the gate `clients` refuses a handler
 or a tool that asks for a client that was cut.
 """
 

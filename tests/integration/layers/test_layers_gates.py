@@ -407,6 +407,7 @@ def test_foreign_zips_and_folders_are_judged_by_the_same_gates(tmp_path):
     (folder / "pkg" / "__init__.py").write_text("x = 1\n")
     zipped = tmp_path / "naive.zip"
     with ZipFile(zipped, "w") as archive:
+        archive.mkdir("python/pkg")
         archive.writestr("python/pkg/__init__.py", "x = 1\n")
     for path in (folder, zipped):
         verdict = check_paths([path])

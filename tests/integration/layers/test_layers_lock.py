@@ -132,6 +132,14 @@ def test_present_pins_are_kept_until_they_are_to_be_upgraded(index, make_stack):
     assert pinned(locks.lock(stack, upgrade=True)[0]) == ["agent==1.1", "shared==1.1"]
 
 
+def test_an_upgrade_of_what_is_in_no_lock_is_refused(index, make_stack):
+    index.add("agent", "1.0")
+    stack = make_stack(strands="agent>=1.0", langfuse="agent>=1.0")
+    lock(stack)
+    with pytest.raises(Failure, match=r"--upgrade langfusse==5.0: no lock has langfusse; ask for it"):
+        locks.lock(stack, upgrade_packages=["agent", "langfusse==5.0"])
+
+
 def test_a_new_dependency_is_added_and_nothing_else_moves(index, make_stack):
     index.add("agent", "1.0")
     index.add("traces", "1.0")
