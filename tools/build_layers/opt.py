@@ -4,15 +4,16 @@ import functools
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZipFile
 
 from tools.cache import CACHE
 
-_KEPT = 3
-"""Trees of 115 MB that may lie about."""
+_KEPT = 5
+"""Trees of up to 115 MB that may lie about."""
 
 
 def unpack(zips: Sequence[Path], *, store: Path = CACHE) -> Path:
@@ -30,6 +31,30 @@ def unpack(zips: Sequence[Path], *, store: Path = CACHE) -> Path:
     for old in sorted(folder.glob("[!.]*"), key=lambda path: -path.stat().st_mtime)[_KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
     return tree
+
+
+@contextmanager
+def mounted(zips: Sequence[Path], *, store: Path = CACHE) -> Iterator[Path]:
+    """The same for a moment, and quicker: of a layer that was seen before, nothing is unpacked again.
+
+    It is made of links, all of which lead to places beside it.
+    """
+    with ThreadPoolExecutor() as pool:
+        trees = list(pool.map(lambda path: unpack([path], store=store), zips))
+    with tempfile.TemporaryDirectory(dir=store / "opt", prefix=".") as scratch:
+        _unite(trees, Path(scratch, "opt"))
+        yield Path(scratch, "opt")
+
+
+def _unite(trees: Sequence[Path], target: Path) -> None:
+    """Link what one tree has, go into the folders that several have; of a file, the last tree's counts."""
+    target.mkdir()
+    for name in sorted({place.name for tree in trees for place in tree.iterdir()}):
+        found = [tree / name for tree in trees if (tree / name).exists()]
+        if len(found) > 1 and all(place.is_dir() for place in found):
+            _unite(found, target / name)
+        else:
+            (target / name).symlink_to(found[-1])
 
 
 def _extract(path: Path, *, target: Path) -> None:

@@ -367,13 +367,22 @@ def test_imports_stop_a_missing_module(changed):
 
 def test_imports_stop_a_module_that_is_compiled(changed):
     said = stopped("imports", changed("langfuse", {COMPILED: None}))
-    assert "python/backoff/_jitter.py was compiled when it was imported" in said
+    assert "backoff/_jitter.py was compiled when it was imported" in said
 
 
 def test_imports_stop_a_module_that_writes_beside_itself(changed, real):
     writing = contents(real, "backoff/_jitter.py") + b"\nopen(__file__ + '.log', 'w')\n"
     said = stopped("imports", changed("langfuse", {"backoff/_jitter.py": writing, COMPILED: None}))
-    assert "python/backoff/_jitter.py.log was to be written by an import, and /opt is read-only" in said
+    assert "backoff/_jitter.py.log was to be written by an import, and /opt is read-only" in said
+
+
+def test_imports_stop_a_write_by_whatever_path(changed, real):
+    """The tree is made of links; whoever resolves them is no freer to write."""
+    writing = (
+        contents(real, "backoff/_jitter.py") + b"\nimport os\nos.mkdir(os.path.realpath(__file__) + '.d')\n"
+    )
+    said = stopped("imports", changed("langfuse", {"backoff/_jitter.py": writing, COMPILED: None}))
+    assert "backoff/_jitter.py.d was to be written by an import, and /opt is read-only" in said
 
 
 def test_imports_stop_a_handler_that_needs_what_no_layer_has(real, handler):

@@ -63,9 +63,10 @@ def imports_run_here() -> bool:
 
 @contextlib.contextmanager
 def _mounted(candidate: Candidate) -> Iterator[Path]:
-    """The layers' union; kept where they are zips as Lambda wants them."""
+    """The layers' union, as it stands at /opt."""
     if all(tree.entries and not tree.outside for tree in candidate.trees):
-        yield opt.unpack([tree.path for tree in candidate.trees], store=candidate.store)
+        with opt.mounted([tree.path for tree in candidate.trees], store=candidate.store) as folder:
+            yield folder
         return
     with tempfile.TemporaryDirectory() as scratch:
         for tree in candidate.trees:

@@ -8,6 +8,7 @@ import errno
 import importlib
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +17,37 @@ CHANGING = frozenset({"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link
 
 
 class Watch:
-    """An audit hook that refuses every change under a folder, and remembers what was compiled there."""
+    """An audit hook that refuses every change under some folders, and remembers what was compiled there."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = f"{folder}{os.sep}"
+    def __init__(self, folders: Iterable[str]) -> None:
+        self.folders = tuple(f"{folder}{os.sep}" for folder in folders)
         self.compiled: dict[str, None] = {}
         self.written: dict[str, None] = {}
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Look at one event of the interpreter (https://docs.python.org/3/library/audit_events.html)."""
-        if event == "compile" and self._holds(arguments[1]):
-            self.compiled[os.fsdecode(arguments[1])] = None
+        if event == "compile" and (path := self._inside(arguments[1])):
+            self.compiled[path] = None
         changes = event in CHANGING or (event == "open" and int(arguments[2] or 0) & WRITING)
-        if changes and self._holds(arguments[0]):
-            self.written[os.fsdecode(arguments[0])] = None
+        if changes and (path := self._inside(arguments[0])):
+            self.written[path] = None
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), arguments[0])
 
-    def _holds(self, path: object) -> bool:
-        return isinstance(path, (str, bytes)) and os.fsdecode(path).startswith(self.folder)
+    def _inside(self, path: object) -> str | None:
+        """The path from its folder on; None for what is somewhere else."""
+        text = os.fsdecode(path) if isinstance(path, (str, bytes)) else ""
+        folder = next(filter(text.startswith, self.folders), None)
+        return text.removeprefix(folder) if folder else None
 
 
 def main(opt: str, handler: str, *modules: str) -> None:
     """Import the modules, and print what went wrong."""
     told = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the modules print is none of this
-    # Where Lambda looks, in its order.
-    sys.path[:0] = [place for place in (handler, f"{opt}/python") if place]
-    watch = Watch(Path(opt))
+    python = Path(opt, "python")
+    sys.path[:0] = [place for place in (handler, str(python)) if place]  # where Lambda looks, in its order
+    linked = {os.path.dirname(os.path.realpath(place)) for place in python.iterdir()}  # noqa: PTH120
+    watch = Watch({str(python), *linked})
     sys.addaudithook(watch)
     for module in modules:
         try:
@@ -50,14 +55,10 @@ def main(opt: str, handler: str, *modules: str) -> None:
         except BaseException as error:  # noqa: BLE001 - a module may exit, too
             print(f"`import {module}` fails: {type(error).__name__}: {error}".replace("\n", " "), file=told)
     for path in watch.compiled:
-        print(f"{_relative(path, opt)} was compiled when it was imported", file=told)
+        print(f"{path} was compiled when it was imported", file=told)
     for path in watch.written:
-        print(f"{_relative(path, opt)} was to be written by an import, and /opt is read-only", file=told)
+        print(f"{path} was to be written by an import, and /opt is read-only", file=told)
     told.close()
-
-
-def _relative(path: str, folder: str) -> str:
-    return Path(path).relative_to(folder).as_posix()
 
 
 if __name__ == "__main__":
