@@ -44,7 +44,7 @@ def test_the_first_answer_loads_nothing_it_does_not_need(warm):
 
 
 def test_a_warm_request_costs_15_ms_of_cpu_at_most_its_trace_included(warm):
-    assert warm["traces"] > REQUESTS
+    assert warm["traces"] >= REQUESTS
     assert warm["cpu_ms"] <= 15
 
 
