@@ -7,6 +7,8 @@ import sys
 from strands import Agent, tool
 from strands.models import Model
 
+from traced_agent import __version__
+
 
 class TwoTurns(Model):
     """Uses the tool, then answers."""
@@ -66,7 +68,7 @@ def documented():
     tags = ["run-abc", "strands-agents", "mine"]
     with (
         client.start_as_current_observation(name="query", input=QUERY) as span,
-        propagate_attributes(**RUN, tags=tags, trace_name="query"),
+        propagate_attributes(**RUN, tags=tags, trace_name="query", version=__version__),
     ):
         agent()
         span.update(output=RESPONSE)

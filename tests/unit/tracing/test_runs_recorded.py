@@ -9,6 +9,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import StatusCode
 
+from traced_agent import __version__
 from traced_agent.settings import Settings
 from traced_agent.spans import SCOPE, Provider, Recorder, Run, SystemIds, resource
 from traced_agent.tracing import Tracing
@@ -55,6 +56,7 @@ def test_every_span_carries_session_user_tags_and_metadata(recorded):
             "langfuse.trace.name": "query",
             "langfuse.trace.tags": ("run-r1", "strands-agents", "t"),
             "langfuse.trace.metadata.k": '"v"',
+            "langfuse.version": __version__,
         }
 
 

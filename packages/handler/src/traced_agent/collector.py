@@ -191,8 +191,7 @@ class Collector:
             raise ExportError(f"{self.url} is no OTLP endpoint, it answered {answer.summary}")
 
     def _connect(self, flight: Flight) -> http.client.HTTPConnection:
-        url = urlsplit(self.url)
-        proxy = None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
+        url, proxy = urlsplit(self.url), _proxy(self.url)
         address = urlsplit(proxy or self.url).netloc.rpartition("@")[2]
         if url.scheme == "https":
             connection = _Https(address, flight, _tls(self._roots()))
@@ -251,6 +250,12 @@ class _Https(http.client.HTTPSConnection):
         self.sock = self._tls.wrap_socket(self.sock, server_hostname=name, do_handshake_on_connect=False)
         self._flight.connected(self.sock)
         self.sock.do_handshake()
+
+
+@functools.cache
+def _proxy(url: str) -> str | None:
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
 @functools.cache

@@ -98,10 +98,10 @@ class Tracing:
         """Trace what happens inside as one run, under a root observation with `query` as its input.
 
         Every span started inside, in this thread or in one with its context copied, carries the session, the
-        user, the tags (`run-<run_id>` and `strands-agents` come first) and the metadata: the agent needs no
-        `trace_attributes`. An exception that passes through marks the run as failed. When the block is left,
-        spans still open (of an abandoned thread, say) enter the trace as they stand. `traceparent`, W3C's
-        header, becomes a link.
+        user, the tags (`run-<run_id>` and `strands-agents` come first), the metadata and our version: the
+        agent needs no `trace_attributes`. An exception that passes through marks the run as failed. When the
+        block is left, spans still open (of an abandoned thread, say) enter the trace as they stand.
+        `traceparent`, W3C's header, becomes a link.
         """
         if self._delivery is not None:
             self._delivery.prepare()
@@ -110,6 +110,7 @@ class Tracing:
             "user.id": user_id,
             "langfuse.trace.name": name,
             "langfuse.trace.tags": (f"run-{run_id}", "strands-agents", *tags),
+            "langfuse.version": __version__,
             **{
                 f"langfuse.trace.metadata.{key}": self._spell(value)
                 for key, value in (metadata or {}).items()
