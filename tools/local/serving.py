@@ -135,18 +135,19 @@ class Exchange(BaseHTTPRequestHandler):
         self.wfile.write(self._head(status, head) + (b"" if self.command == "HEAD" else body))
 
     def begin(self, status: int, content_type: str, headers: list[tuple[str, str]] | None = None) -> None:
-        """Send the head of a response whose body comes in `piece`s."""
-        head = [("content-type", content_type), *(headers or []), ("transfer-encoding", "chunked")]
-        self.wfile.write(self._head(status, head))
+        """Send the head of a response whose body comes in `piece`s, if its status may have one."""
+        self._bodiless = self.command == "HEAD" or status in (204, 304)
+        framing = [] if self._bodiless else [("transfer-encoding", "chunked")]
+        self.wfile.write(self._head(status, [("content-type", content_type), *(headers or []), *framing]))
 
     def piece(self, data: bytes) -> None:
         """Send some of the body, at once."""
-        if data and self.command != "HEAD":
+        if data and not self._bodiless:
             self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self) -> None:
         """Send the end of the body."""
-        if self.command != "HEAD":
+        if not self._bodiless:
             self.wfile.write(b"0\r\n\r\n")
 
     def abort(self) -> None:

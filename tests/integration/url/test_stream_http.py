@@ -61,6 +61,8 @@ def test_a_streaming_url_answers_every_method_as_a_buffered_one_does(streaming, 
     response = connection.getresponse()
     assert response.status == status
     assert (response.read() == b"") == (method in ("HEAD", "OPTIONS"))
+    connection.request("GET", "/health")
+    assert connection.getresponse().status == 200, "what follows on the connection is read as it was sent"
 
 
 def test_a_refusal_before_the_start_keeps_its_status(streaming):
