@@ -11,8 +11,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote
 
 from tools.local import eventstream, model
@@ -55,7 +54,7 @@ _PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")
 _DIRECTIVE = re.compile(r"\[\[(\w+)(?: (\d+))?\]\]")
 
 
-class Bedrock:
+class Bedrock(Server):
     """The server: `with Bedrock() as bedrock: … bedrock.url`."""
 
     def __init__(self, *, port: int = 0, pace_s: float = 0.0) -> None:
@@ -67,21 +66,11 @@ class Bedrock:
         """When the last stream's first word left, by `time.perf_counter`."""
         self._faults = Faults(FAULTS)
         self._seen: Counter[str] = Counter()
-        self._server = Server(self._respond, port=port)
-        self.url = self._server.url
+        super().__init__(self._respond, port=port)
 
     def tell(self, fault: str, *, times: int | None = None) -> None:
         """Make the next calls (all, without `times`) fail so: a key of `FAULTS`; `ok` ends it."""
         self._faults.tell(fault, times=times)
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.stop()
 
     def _respond(self, exchange: Exchange) -> None:
         path = _PATH.fullmatch(exchange.route)

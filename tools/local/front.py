@@ -4,8 +4,6 @@ import datetime as dt
 import email.utils
 import itertools
 import json
-from types import TracebackType
-from typing import Self
 
 from tools.local import cors, payload, sigv4
 from tools.local.environments import Environments, Throttled
@@ -25,7 +23,7 @@ CREDENTIALS = sigv4.Credentials("000000000000", "local")
 """The only caller that a locked URL knows; its access key is the account, as MiniStack takes it."""
 
 
-class FunctionUrl:
+class FunctionUrl(Server):
     """The HTTP server in front of a function's environments.
 
     with Environments(function) as environments, FunctionUrl(environments) as front:
@@ -47,17 +45,8 @@ class FunctionUrl:
         """
         self._environments = environments
         self._credentials = credentials
-        self._server = Server(self._respond, port=port, timeout_s=patience_s)
-        self.url = f"{self._server.url}/"
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.stop()
+        super().__init__(self._respond, port=port, timeout_s=patience_s)
+        self.url = f"{self.url}/"
 
     def _respond(self, exchange: Exchange) -> None:
         function = self._environments.function

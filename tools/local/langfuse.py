@@ -9,8 +9,7 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -52,7 +51,7 @@ class Export:
     spans: tuple[Span, ...]
 
 
-class Langfuse:
+class Langfuse(Server):
     """The server: `with Langfuse() as langfuse: … langfuse.url, langfuse.public_key, langfuse.secret_key`.
 
     Langfuse's endpoint is `/api/public/otel/v1/traces` and wants the keys; `/v1/traces` is a plain collector.
@@ -76,8 +75,7 @@ class Langfuse:
         """How many exports were tried, accepted or not."""
         self._faults = faults or Faults(FAULTS)
         self._news = threading.Condition(threading.RLock())
-        self._server = Server(self._respond, port=port)
-        self.url = self._server.url
+        super().__init__(self._respond, port=port)
 
     def tell(self, fault: str, *, times: int | None = None) -> None:
         """Make the next exports (all, without `times`) fail so: a key of `FAULTS`; `ok` ends it."""
@@ -107,15 +105,6 @@ class Langfuse:
 
         with self._news:
             return self.trace(trace_id) if self._news.wait_for(arrived, timeout_s) else None
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.stop()
 
     def _respond(self, exchange: Exchange) -> None:
         if exchange.command == "POST" and exchange.route in _ENDPOINTS:
