@@ -10,9 +10,11 @@ from traced_agent.settings import Settings, SettingsError
 
 VALUES = {int: "7", bool: "true", float: "0.5", str: "https://example.com/x"}
 CHOICES = {
+    "BEDROCK_REGION": "eu-central-1",
     "LANGFUSE_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:team/langfuse-AbCdEf",
     "LANGFUSE_TRACING_ENVIRONMENT": "staging_2",
     "LOG_LEVEL": "DEBUG",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "Authorization=Basic%20c2stMQ==, x-team = one,,",
     "OTEL_HEADERS_SECRET_ARN": "team/otlp",
     "TRACE_CONTENT": "metadata",
     "TRACE_EXPORT": "before",
@@ -20,16 +22,24 @@ CHOICES = {
 }
 
 WRONG = {
-    "MAX_TOKENS": ["0", "-1", "many", "1.5", "²"],
+    "BEDROCK_REGION": ["Europe", "us-east", "us east 1", "us-gov-west-1.example.com"],
+    "MAX_TOKENS": ["0", "-1", "many", "1.5", "²", "1" * 5000],
     "MAX_TURNS": ["0"],
     "LOG_LEVEL": ["LOUD"],
-    "LANGFUSE_HOST": ["langfuse.com", "ftp://langfuse.com", "https://"],
+    "LANGFUSE_HOST": [
+        "langfuse.com",
+        "ftp://langfuse.com",
+        "https://",
+        "http://[::1",
+        "https://langfuse.com:x",
+    ],
     "LANGFUSE_BASE_URL": ["x"],
     "LANGFUSE_SECRET_ARN": ["arn:aws:s3:::keys", "my keys"],
     "LANGFUSE_TRACING_ENVIRONMENT": ["Production", "langfuse-x", "x" * 41],
     "LANGFUSE_SAMPLE_RATE": ["2", "-0.1", "nan", "half"],
     "LANGFUSE_TRACING_ENABLED": ["maybe"],
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ["collector:4318"],
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": ["Bearer sk-1", "a=1,sk-1", "=sk-1"],
     "TRACE_EXPORT": ["during"],
     "TRACE_EXPORT_TIMEOUT_S": ["0", "61", "nan"],
     "TRACE_CONTENT": ["none"],
@@ -61,6 +71,7 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_the_variable(variable, 
         Settings.from_env({variable: value})
     assert str(refused.value).startswith(f"{variable} must be ")
     assert "\n" not in str(refused.value)
+    assert "sk-1" not in str(refused.value), "a secret that is misspelled stays one"
 
 
 def test_langfuses_own_name_for_its_host_is_read_too():

@@ -32,10 +32,30 @@ def _secret(value: str) -> str:
     return value
 
 
+def _region(value: str) -> str:
+    if not re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+", value):
+        raise ValueError("a region's code, like us-east-1")
+    return value
+
+
 def _url(value: str) -> str:
-    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
+    if not _is_url(value):
         raise ValueError("an http(s) URL")
     return value.rstrip("/")
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port or an IPv6 address that is none
+        return False
+
+
+def _headers(value: str) -> str:
+    if not all(re.fullmatch(r"\s*[^\s=]+\s*=.*", pair) for pair in value.split(",") if pair.strip()):
+        raise ValueError("name=value, separated by commas")
+    return value
 
 
 def _switch(value: str) -> bool:
@@ -64,7 +84,7 @@ def _seconds(value: str) -> float:
 
 
 def _count(value: str) -> int:
-    if not (value.isascii() and value.isdigit() and int(value) > 0):
+    if not re.fullmatch(r"0*[1-9]\d{0,8}", value, re.ASCII):
         raise ValueError("a whole number above 0")
     return int(value)
 
@@ -86,7 +106,7 @@ def _setting(*names: str, parse: Callable[[str], Any], default: Any, secret: boo
 class Settings:
     """Every setting, parsed. A field's first name is the variable `to_env` writes; all are read."""
 
-    bedrock_region: str = _setting("BEDROCK_REGION", parse=_text, default="us-east-1")
+    bedrock_region: str = _setting("BEDROCK_REGION", parse=_region, default="us-east-1")
     bedrock_model_id: str = _setting(
         "BEDROCK_MODEL_ID", parse=_text, default="us.anthropic.claude-sonnet-4-6"
     )
@@ -108,7 +128,7 @@ class Settings:
     trace_sample_rate: float = _setting("LANGFUSE_SAMPLE_RATE", parse=_rate, default=1.0)
 
     otlp_endpoint: str = _setting("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", parse=_url, default="")
-    otlp_headers: str = _setting("OTEL_EXPORTER_OTLP_TRACES_HEADERS", parse=_text, default="", secret=True)
+    otlp_headers: str = _setting("OTEL_EXPORTER_OTLP_TRACES_HEADERS", parse=_headers, default="", secret=True)
     otlp_headers_secret_arn: str = _setting("OTEL_HEADERS_SECRET_ARN", parse=_secret, default="")
 
     trace_export: str = _setting("TRACE_EXPORT", parse=_choice("after", "before"), default="after")
