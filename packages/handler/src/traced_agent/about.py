@@ -42,4 +42,4 @@ class About:
         """Say, for programs, what can be asked."""
         from traced_agent import openapi  # noqa: PLC0415
 
-        return Response.json(200, openapi.document())
+        return Response.json(200, openapi.document(page=self.settings.page))

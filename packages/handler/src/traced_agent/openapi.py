@@ -7,7 +7,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from traced_agent import __version__
-from traced_agent.accept import EVENT_STREAM
+from traced_agent.accept import EVENT_STREAM, HTML
 from traced_agent.errors import STATUS
 from traced_agent.query import SESSION_HEADER, Demo, Query
 from traced_agent.settings import Settings
@@ -33,8 +33,8 @@ def description(settings: Settings) -> dict[str, Any]:
 
 
 @functools.cache
-def document() -> Mapping[str, Any]:
-    """What can be asked, and what can come back."""
+def document(*, page: bool) -> Mapping[str, Any]:
+    """What can be asked, and what can come back; with the page on, there is something to get at `/`."""
     ask = {
         "post": {
             "operationId": "ask",
@@ -47,12 +47,13 @@ def document() -> Mapping[str, Any]:
             ),
         }
     }
+    home = {"get": _named(_get("What this is; to a browser, the page", HTML), "describe")} if page else {}
     health = {"get": {"summary": "Whether the function is well", "responses": _responses(_content("Health"))}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Traced agent", "version": __version__},
         "paths": {
-            "/": {**ask, "get": _named(_get("What this is; to a browser, the page"), "describe")},
+            "/": {**ask, **home},
             "/invocations": {"post": _named(ask["post"], "invoke")},
             "/health": {"get": _named(health["get"], "health")},
             "/ping": {"get": _named(health["get"], "ping")},
@@ -66,16 +67,9 @@ def _named(operation: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {**operation, "operationId": name}
 
 
-def _get(summary: str) -> dict[str, Any]:
-    return {
-        "summary": summary,
-        "responses": {
-            "200": {
-                "description": summary,
-                "content": {_JSON: {"schema": {"type": "object"}}, "text/html": {"schema": _STRING}},
-            }
-        },
-    }
+def _get(summary: str, *also: str) -> dict[str, Any]:
+    content = {_JSON: {"schema": {"type": "object"}}, **{kind: {"schema": _STRING} for kind in also}}
+    return {"summary": summary, "responses": {"200": {"description": summary, "content": content}}}
 
 
 def _responses(good: Mapping[str, Any], *statuses: int) -> dict[str, Any]:
