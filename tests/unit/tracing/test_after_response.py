@@ -250,6 +250,16 @@ def test_with_awss_runtime_client_the_answer_is_out_when_the_next_request_is_ask
     aws.wait_for_ask()
 
 
+def test_a_runtime_client_that_never_says_that_the_answer_is_out_does_not_hold_the_environment(
+    runtime, started, aws, export
+):
+    aws.invoke("r1", seconds=60)
+    started.finish("r1", 60)
+    assert export.none
+    export.wait()
+    aws.wait_for_ask()
+
+
 def test_with_awss_runtime_client_a_request_that_our_handler_never_saw_is_answered_too(
     runtime, started, aws, export
 ):

@@ -15,7 +15,6 @@ import logging
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +32,9 @@ _NAME: Final = "traced-agent"
 _SPARE_S: Final = 0.5
 """What is left of the function's time, always."""
 
+_POSTING_S: Final = 2.0
+"""For the runtime to post an answer; a runtime that never says so must not hold the environment."""
+
 _FAILURES: Final = 50
 """So often in a row, and the extension is taken for dead."""
 
@@ -41,19 +43,24 @@ class Answered:
     """Which requests have been answered: each finished request by its id, never a bare flag."""
 
     def __init__(self) -> None:
-        self._ids: deque[str] = deque(maxlen=64)
+        self._last = ("", 0.0)
         self._changed = threading.Condition()
 
-    def add(self, request_id: str) -> None:
-        """Note that the answer to this request is out."""
+    def add(self, request_id: str, in_s: float = 0.0) -> None:
+        """Note that the answer to this request is out, or will be in so many seconds at the latest."""
         with self._changed:
-            self._ids.append(request_id)
+            self._last = (request_id, time.monotonic() + in_s)
             self._changed.notify_all()
 
-    def wait(self, request_id: str, timeout_s: float) -> bool:
-        """Wait for that; whether it came in time."""
+    def wait(self, request_id: str, timeout_s: float) -> None:
+        """Wait for that, for `timeout_s` seconds at most."""
+        until = time.monotonic() + timeout_s
         with self._changed:
-            return self._changed.wait_for(lambda: request_id in self._ids, max(0.0, timeout_s))
+            while (now := time.monotonic()) < until:
+                answered, out = self._last
+                if answered == request_id and out <= now:
+                    return
+                self._changed.wait((min(out, until) if answered == request_id else until) - now)
 
 
 class Extension:
@@ -148,8 +155,8 @@ class AfterResponse:
         """
         if self._extension is None or not self._extension.alive:
             self._export(max(0.0, min(self._budget_s, remaining_s - _SPARE_S)))
-        elif not self._signalled:
-            self._extension.answered.add(request_id)
+        else:
+            self._extension.answered.add(request_id, _POSTING_S if self._signalled else 0.0)
 
 
 def start(export: Export | None, settings: "Settings", environ: Mapping[str, str]) -> AfterResponse:

@@ -1,5 +1,6 @@
 """Records the spans of each run, and gives a run away once it is over, whole."""
 
+import logging
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,8 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, TraceIdRatioBased
 from opentelemetry.trace import Status, StatusCode
 
+logger = logging.getLogger(__name__)
+
 SCOPE: Final = "traced_agent"
 """The instrumentation scope of the root observation."""
 
@@ -24,7 +27,6 @@ _LIMIT: Final = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
 """OpenTelemetry's own variable for it."""
 
 _RUN: Final = "traced_agent.run"
-
 
 Key = tuple[int, int]
 """A span's trace id and its own."""
@@ -69,9 +71,15 @@ class Run:
 
     def close(self, root: ReadableSpan) -> list[ReadableSpan]:
         """All spans of the run; those still open (of an abandoned thread) as they stand."""
-        unfinished = [_unfinished(span, root) for span in list(self.open.values())]
+        for span in list(self.open.values()):
+            try:
+                self.ended.append(_unfinished(span, root))
+            except (KeyError, RuntimeError) as error:  # its thread goes on, and changes it meanwhile
+                logger.warning(
+                    "error=<%r> | the span %s is lost: it changed while it was read", error, span.name
+                )
         self.open.clear()
-        return [*self.ended, *unfinished]
+        return self.ended
 
 
 class Recorder(SpanProcessor):
