@@ -3,7 +3,9 @@
 import contextlib
 import json
 import socket
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,41 @@ def unused_port():
     """A port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
+
+
+class SecretsManager:
+    """Secrets Manager, holding one secret, or none."""
+
+    def __init__(self):
+        self.secret = None
+        self.asked = []
+        manager = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                manager.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                found = manager.secret is not None
+                self.send_response(200 if found else 400)
+                self.end_headers()
+                missing = {"__type": "ResourceNotFoundException", "message": "no such secret"}
+                self.wfile.write(json.dumps({"SecretString": manager.secret} if found else missing).encode())
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def hold(self, langfuse, secret_key=None):
+        """Hold Langfuse's keys."""
+        keys = {"LANGFUSE_PUBLIC_KEY": langfuse.public_key}
+        self.secret = json.dumps({**keys, "LANGFUSE_SECRET_KEY": secret_key or langfuse.secret_key})
+
+
+@pytest.fixture
+def secrets():
+    manager = SecretsManager()
+    yield manager
+    manager.server.shutdown()
+    manager.server.server_close()
