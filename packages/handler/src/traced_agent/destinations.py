@@ -93,12 +93,15 @@ class Langfuse:
         self._secret = Secret(settings.langfuse_secret_arn, session) if settings.langfuse_secret_arn else None
         self._provider = provider
         self._handover: Handover | None = None
-        self._prepared = False
+        self._first = True
 
     def prepare(self) -> None:
-        """Where the author has imported Langfuse's SDK, have its client ready for `get_client()`."""
-        if "langfuse" in sys.modules and not self._prepared:
-            self._prepared = True
+        """Where the author has imported Langfuse's SDK, have its client ready for `get_client()`.
+
+        Only before the first run: from then on it may be our own export that imports it, just now.
+        """
+        first, self._first = self._first, False
+        if first and "langfuse" in sys.modules:
             try:
                 self._ready()
             except Exception as error:  # noqa: BLE001 - the export will say it, and count
