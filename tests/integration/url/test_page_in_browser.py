@@ -171,6 +171,15 @@ def test_errors_are_told_in_words(quick_page, tab, query, words):
     tab.shoot("error")
 
 
+def test_a_function_that_is_busy_is_told_in_words(serve, bedrock, tab):
+    with serve(bedrock_url=bedrock.url, environment=PAGE, reserved_concurrency=1) as served:
+        tab.open(served.url)
+        with contextlib.closing(served.post("[[drip]]")):
+            tab.ask("Have you time for me?")
+            tab.wait(lambda: tab.text(".problem"))
+    assert "Too many questions at once" in tab.text(".problem")
+
+
 def test_a_function_that_is_gone_is_told_in_words(serve, bedrock, tab):
     with contextlib.ExitStack() as stack:
         served = stack.enter_context(serve(bedrock_url=bedrock.url, environment=PAGE))
