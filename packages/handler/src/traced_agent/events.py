@@ -13,13 +13,18 @@ from typing import Any
 HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store"}
 HEARTBEAT = b": still working\n\n"
 
+_LINE_BREAKS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
+"""To Unicode, not to the format: but many readers split lines as Unicode does, httpx among them."""
+
 
 def encode(event: str, content: str) -> bytes:
     """One event on the wire; `content` is JSON in one line.
 
-    Half a surrogate pair, which UTF-8 cannot carry, leaves as JSON's escape for it.
+    Half a surrogate pair, which UTF-8 cannot carry, leaves as JSON's escape for it, and so does what any
+    reader could take for the end of a line.
     """
-    return f"event: {event}\ndata: {content}\n\n".encode("utf-8", "backslashreplace")
+    data = content.translate(_LINE_BREAKS)
+    return f"event: {event}\ndata: {data}\n\n".encode("utf-8", "backslashreplace")
 
 
 class Events:
