@@ -10,13 +10,17 @@ from traced_agent import __version__
 from traced_agent.accept import EVENT_STREAM, HTML
 from traced_agent.errors import STATUS
 from traced_agent.query import SESSION_HEADER, Demo, Query
+from traced_agent.run import UNTRACED
 from traced_agent.settings import Settings
 
 _JSON = "application/json"
 _STRING = {"type": "string"}
 _OR_NULL = {"type": ["string", "null"]}
-_LINKS = dict.fromkeys(("langfuse_url", "trace_filter", "trace_id", "trace_url"), _OR_NULL)
-_RUN = {"run_id": _STRING, "timestamp": {"type": "string", "format": "date-time"}, **_LINKS}
+_RUN = {
+    "run_id": _STRING,
+    "timestamp": {"type": "string", "format": "date-time"},
+    **dict.fromkeys(UNTRACED, _OR_NULL),
+}
 
 
 def description(settings: Settings) -> dict[str, Any]:
