@@ -1,0 +1,45 @@
+"""The project's commands, as `hatch run` finds them."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+ENVIRONMENT = PROJECT["tool"]["hatch"]["envs"]["default"]
+SCRIPTS = ENVIRONMENT["scripts"]
+COMMANDS = """
+lock-layers build-layers check-layers demo local cdk deploy destroy put-secret invoke replay-traces test check bench
+""".split()
+
+
+def passes_on(script):
+    last = script if isinstance(script, str) else script[-1]
+    return "{args" in last or (last in SCRIPTS and passes_on(SCRIPTS[last]))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_passes_its_arguments_on(name):
+    assert passes_on(SCRIPTS[name])
+
+
+def test_arguments_reach_no_step_before_the_one_that_they_are_for():
+    several = [script for script in map(SCRIPTS.get, COMMANDS) if not isinstance(script, str)]
+    steps = [step for script in several for step in script[:-1]]
+
+    # A step that is itself a script which takes arguments would be given them by hatch, unasked.
+    assert not [step for step in steps if "{args" in step or step.split()[0] in COMMANDS]
+
+
+def test_commands_run_from_any_folder():
+    variables = ENVIRONMENT["env-vars"]
+
+    assert variables["PYTHONPATH"] == "{root}"
+    assert all(path.startswith("{root:uri}/") for path in variables["UV_CONSTRAINT"].split())
+
+
+def test_no_script_bears_the_name_of_the_program_it_calls():
+    for name, script in SCRIPTS.items():
+        steps = [script] if isinstance(script, str) else script
+        assert name not in [step.split()[0] for step in steps]
