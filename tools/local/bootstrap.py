@@ -20,6 +20,6 @@ sys.path[:] = [
 ]
 
 if __name__ == "__main__":
-    from awslambdaric.__main__ import main  # type: ignore[import-untyped]
+    from awslambdaric.__main__ import main
 
     main(["bootstrap", os.environ["_HANDLER"]])
