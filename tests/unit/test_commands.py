@@ -9,9 +9,22 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 ENVIRONMENT = PROJECT["tool"]["hatch"]["envs"]["default"]
 SCRIPTS = ENVIRONMENT["scripts"]
-COMMANDS = """
-lock-layers build-layers check-layers demo local cdk deploy destroy put-secret invoke replay-traces test check bench
-""".split()
+COMMANDS = [
+    "lock-layers",
+    "build-layers",
+    "check-layers",
+    "demo",
+    "local",
+    "cdk",
+    "deploy",
+    "destroy",
+    "put-secret",
+    "invoke",
+    "replay-traces",
+    "test",
+    "check",
+    "bench",
+]
 
 
 def passes_on(script):
