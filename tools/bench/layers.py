@@ -126,10 +126,11 @@ def _median(samples: list[Sample], step: str) -> float:
 
 def _times(built: dict[str, list[Sample]], sources: dict[str, str]) -> Table:
     rows: list[list[str | float | int]] = [
-        [name, *(spread([sample.seconds[step] for sample in samples]) for step in _STEPS), sources[name]]
+        [name, *(spread([sample.seconds[step] for sample in samples]) for step in _STEPS)]
         for name, samples in built.items()
     ]
-    return Table("Time, in seconds", ["recipe", *_STEPS, "what it is"], rows, "Cold: nothing in any cache.")
+    recipes = "; ".join(f"{name}: {source}" for name, source in sources.items())
+    return Table("Time, in seconds", ["recipe", *_STEPS], rows, f"Cold: nothing in any cache. {recipes}.")
 
 
 def _artefacts(built: dict[str, list[Sample]]) -> Table:

@@ -1,6 +1,7 @@
 """Environments of the peers' own, made once and kept in the user's cache."""
 
 import functools
+import os
 import subprocess
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def environment(name: str, *packages: str) -> Path:
     """The directory of the programs of a virtual environment of the target Python with these packages.
 
     Raises:
-        subprocess.CalledProcessError: the packages could not be installed.
+        RuntimeError: the packages could not be installed.
     """
     directory = _HOME / name
     if not (directory / "pyvenv.cfg").exists():
@@ -28,4 +29,8 @@ def environment(name: str, *packages: str) -> Path:
 
 
 def _uv(*arguments: str) -> None:
-    subprocess.run([uv.find_uv_bin(), "--quiet", *arguments], check=True, capture_output=True)
+    environ = {name: value for name, value in os.environ.items() if name != "UV_CONSTRAINT"}
+    command = [uv.find_uv_bin(), "--quiet", *arguments]
+    done = subprocess.run(command, check=False, env=environ, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"uv {arguments[0]} failed: {done.stderr.strip().splitlines()[0]}")
