@@ -48,7 +48,8 @@ def events_of(turn):
     if tool:
         name, arguments = tool
         yield {"contentBlockStart": {"start": {"toolUse": {"toolUseId": "t1", "name": name}}}}
-        yield {"contentBlockDelta": {"delta": {"toolUse": {"input": json.dumps(arguments)}}}}
+        written = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        yield {"contentBlockDelta": {"delta": {"toolUse": {"input": written}}}}
         yield {"contentBlockStop": {}}
     yield {"messageStop": {"stopReason": stop or ("tool_use" if tool else "end_turn")}}
     usage = {"inputTokens": 11, "outputTokens": 7, "totalTokens": 18}

@@ -65,9 +65,10 @@ def test_a_refusal_is_one_line_with_its_code(calling, lines):
 
 def test_at_info_no_line_tells_what_was_asked_or_answered(calling, lines):
     logs.start("INFO")
-    calling((None, ("calculator", {"expression": "1234567+1"}), None), "Shibboleth.").post(
-        {"query": "Abracadabra"}
-    )
+    tools = [
+        (None, ("calculator", arguments), None) for arguments in ({"expression": "1234567+1"}, '{"1234567')
+    ]
+    calling(*tools, "Shibboleth.").post({"query": "Abracadabra"})
     assert lines
     told = json.dumps(lines)
     assert not any(word in told for word in ("Abracadabra", "Shibboleth", "1234567"))

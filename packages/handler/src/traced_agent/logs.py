@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("traced_agent")
 
+_QUOTING = "strands.event_loop.streaming"
+"""Its warning quotes what it cannot read of a tool's arguments, as when the token limit cut them short."""
+
 _run: "contextvars.ContextVar[Run | None]" = contextvars.ContextVar("run", default=None)
 
 
@@ -27,6 +30,7 @@ def start(level: str) -> None:
     root.setLevel(logging.WARNING)
     for name in ("traced_agent", "strands"):
         logging.getLogger(name).setLevel(level)
+    logging.getLogger(_QUOTING).setLevel("DEBUG" if level == "DEBUG" else "CRITICAL")
     for handler in root.handlers:
         handler.addFilter(_tell_run)
 
