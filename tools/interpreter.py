@@ -28,7 +28,7 @@ def target() -> Path:
     Raises:
         Failure: there is none and it cannot be installed, and what to do.
     """
-    return first_working(itertools.chain(installed(layers.PYTHON), _by_hatch(layers.PYTHON)))
+    return first_working(itertools.chain(installed(layers.PYTHON), by_hatch(layers.PYTHON)))
 
 
 def first_working(candidates: Iterable[Path]) -> Path:
@@ -62,10 +62,11 @@ def installed(version: str) -> Iterator[Path]:
     yield from (python.executable for python in findpython.find_all(major, minor, allow_prereleases=False))
 
 
-def _by_hatch(version: str) -> Iterator[Path]:
+def by_hatch(version: str) -> Iterator[Path]:
+    """The interpreter that hatch keeps, or is made to install; none if it cannot."""
     yield from _found_by_hatch(version)
     print(f"CPython {version} was not found: having hatch install it …", file=sys.stderr)
-    subprocess.run([*_HATCH, "install", version], check=False, stdout=sys.stderr)
+    subprocess.run([*_HATCH, "install", version], check=False, capture_output=True)  # it fails at length
     yield from _found_by_hatch(version)
 
 
