@@ -4,6 +4,7 @@ import functools
 import hashlib
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +14,10 @@ from zipfile import ZipFile
 from tools.cache import CACHE
 
 _KEPT = 5
-"""Trees of up to 115 MB that may lie about."""
+"""Trees of up to 115 MB that may lie about, whatever their age."""
+
+_IN_USE_S = 24 * 3600
+"""For so long after it was asked for, a tree may be what a running function imports from."""
 
 
 def unpack(zips: Sequence[Path], *, store: Path = CACHE) -> Path:
@@ -28,9 +32,15 @@ def unpack(zips: Sequence[Path], *, store: Path = CACHE) -> Path:
                 list(pool.map(functools.partial(_extract, target=Path(scratch, "opt")), zips))
             _settle(Path(scratch, "opt"), tree)
     tree.touch()
-    for old in sorted(folder.glob("[!.]*"), key=lambda path: -path.stat().st_mtime)[_KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+    _clear(folder)
     return tree
+
+
+def _clear(folder: Path) -> None:
+    newest_first = sorted(((path.stat().st_mtime, path) for path in folder.glob("[!.]*")), reverse=True)
+    for used, tree in newest_first[_KEPT:]:
+        if used < time.time() - _IN_USE_S:
+            shutil.rmtree(tree, ignore_errors=True)
 
 
 @contextmanager

@@ -1,10 +1,13 @@
+import os
 import sys
+import time
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from tools import cache, interpreter, wheels
-from tools.build_layers import fragment
+from tools.build_layers import fragment, opt
 from tools.build_layers.gates.clients import asked
 from tools.command import Failure
 
@@ -97,6 +100,11 @@ def test_another_python_is_not_taken_for_the_target():
         interpreter.first_working([Path(sys.executable)])
 
 
+def test_what_hatch_cannot_install_is_said_by_us_alone(capfd):
+    assert list(interpreter.by_hatch("3.1")) == []
+    assert capfd.readouterr().err == "CPython 3.1 was not found: having hatch install it …\n"
+
+
 @pytest.mark.parametrize(
     ("call", "services"),
     [
@@ -110,3 +118,20 @@ def test_another_python_is_not_taken_for_the_target():
 )
 def test_the_services_that_code_asks_for_are_read_from_it(call, services):
     assert [service for _, service in asked(call.encode())] == services
+
+
+def test_trees_that_a_running_function_may_import_from_are_kept(tmp_path):
+    trees = []
+    for number in range(8):
+        layer = tmp_path / f"{number}.zip"
+        with zipfile.ZipFile(layer, "w") as archive:
+            archive.writestr("python/number.py", str(number))
+        trees.append(opt.unpack([layer], store=tmp_path))
+    assert all(tree.is_dir() for tree in trees)
+
+    days_ago = time.time() - 2 * 24 * 3600
+    for tree in trees[:4]:
+        os.utime(tree, (days_ago, days_ago))
+    opt.unpack([tmp_path / "7.zip"], store=tmp_path)
+    assert sum(tree.is_dir() for tree in trees) == 5
+    assert all(tree.is_dir() for tree in trees[4:])
