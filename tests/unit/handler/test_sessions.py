@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from traced_agent.errors import Problem
 from traced_agent.sessions import Sessions
+from traced_agent.settings import Settings
 
 
 def error(code, status):
@@ -117,6 +118,17 @@ def test_a_session_continues_its_conversation(ask):
     assert ask("My name is Ada.") == ["My name is Ada."]
     assert ask("Who am I?") == ["My name is Ada.", "Yes.", "Who am I?"]
     assert len(ask("And now?")) == 5
+
+
+def test_a_session_that_a_limit_cut_short_goes_on_with_roles_that_alternate(store, calling):
+    def ask(query, *script):
+        called = calling(*script, settings=Settings(max_turns=2))
+        called.handler = replace(called.handler, sessions=store)
+        _, body, _ = called.post({"query": query, "session_id": "s-1"})
+        return body["stop_reason"], [message["role"] for message in called.model.asked[0]]
+
+    assert ask("Loop", (None, ("calculator", {"expression": "1"}), None))[0] == "limit_turns"
+    assert ask("Go on", "Yes.") == ("end_turn", ["user", "assistant"] * 3 + ["user"])
 
 
 def test_sessions_and_users_are_apart(ask):

@@ -1,5 +1,6 @@
 """One run: a query, taken to its answer before the deadline."""
 
+import asyncio
 import datetime as dt
 import os
 import threading
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 
 from strands import Agent
 from strands.agent import AgentResult
+from strands.hooks import MessageAddedEvent
 from strands.types.agent import Limits
 from strands.types.exceptions import MaxTokensReachedException
 
@@ -77,10 +79,22 @@ def answer(agent: Agent, query: str, *, limits: Limits, seconds: float) -> Answe
 
 def _invoke(agent: Agent, query: str, limits: Limits, cancel: threading.Event) -> AgentResult:
     try:
-        return agent(query, limits=limits, cancel_signal=cancel)
+        result = agent(query, limits=limits, cancel_signal=cancel)
     except MaxTokensReachedException:
         # What was said until then is worth having; the stop reason tells that it was cut.
         return AgentResult("max_tokens", agent.messages[-1], agent.event_loop_metrics, state={})
+    if result.stop_reason.startswith("limit_"):
+        _close(agent)
+    return result
+
+
+def _close(agent: Agent) -> None:
+    """Give the model the last word: a limit stops it after a tool's, and Bedrock takes no two users in a row.
+
+    So the next question of a session finds a conversation that it can follow.
+    """
+    agent.messages.append({"role": "assistant", "content": [{"text": "(Stopped here by a limit.)"}]})
+    asyncio.run(agent.hooks.invoke_callbacks_async(MessageAddedEvent(agent, agent.messages[-1])))
 
 
 def _usage(result: AgentResult) -> dict[str, int]:
