@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     context = account.context(arguments)
     region = account.region(context.get("region"))
+    environ = put_secret.desk()
 
     def client(service: str) -> Any:
         return account.client(service, region)
@@ -36,11 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_layers()
         check_account(client, region)
         if not os.environ.get("AWS_ENDPOINT_URL"):  # an emulator cannot know Bedrock's models
-            check_model(client, _model(context, os.environ), region)
-        secret = find_secret(client, context, os.environ, put_secret.given())
+            check_model(client, _model(context, environ), region)
+        secret = find_secret(client, context, environ, put_secret.given(environ))
     if secret and "langfuse_secret" not in context:
         arguments += ["-c", f"langfuse_secret={secret}"]
-    outputs = _deploy(arguments)
+    outputs = _deploy(arguments, environ)
     if outputs:
         OUT.print(ready(outputs, auth=context.get("auth") or os.environ.get("AUTH"), region=region), **_PLAIN)
     return 0 if outputs is not None else 1
@@ -138,13 +139,14 @@ def _exists(client: Client, name: str | None) -> str | None:
     return name
 
 
-def _deploy(arguments: Sequence[str]) -> dict[str, str] | None:
+def _deploy(arguments: Sequence[str], environ: Mapping[str, str]) -> dict[str, str] | None:
     """Run `cdk deploy`; the stack's outputs, or None if it failed."""
     approval = [] if "--require-approval" in " ".join(arguments) else ["--require-approval", "never"]
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "outputs.json"
         command = cdk.command("deploy", *approval, "--outputs-file", str(file), *arguments)
-        if subprocess.run(command, check=False, cwd=cdk.ROOT, env=cdk.environment()).returncode:
+        environment = {**cdk.environment(), **environ}
+        if subprocess.run(command, check=False, cwd=cdk.ROOT, env=environment).returncode:
             return None
         return dict(json.loads(file.read_bytes()).get(account.STACK, {})) if file.exists() else {}
 

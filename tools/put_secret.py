@@ -37,8 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def given(environ: Mapping[str, str] = os.environ, file: Path = DOTENV) -> dict[str, str]:
     """The keys that the environment or else the file sets; empty ones are none."""
-    set_ = {**dotenv.dotenv_values(file), **{key: environ[key] for key in KEYS if environ.get(key)}}
-    return {key: value for key in KEYS if (value := (set_.get(key) or "").strip())}
+    said = desk(environ, file)
+    return {key: value for key in KEYS if (value := said.get(key, "").strip())}
+
+
+def desk(environ: Mapping[str, str] = os.environ, file: Path = DOTENV) -> dict[str, str]:
+    """The environment, and what the file says of Langfuse where the environment does not."""
+    said = dotenv.dotenv_values(file)
+    of_langfuse = {name: value for name, value in said.items() if value and name.startswith("LANGFUSE_")}
+    return {**environ, **{name: value for name, value in of_langfuse.items() if not environ.get(name)}}
 
 
 def asked(

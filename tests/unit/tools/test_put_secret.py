@@ -76,6 +76,19 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert given == {"LANGFUSE_PUBLIC_KEY": "pk-environment", "LANGFUSE_SECRET_KEY": "sk-file"}
 
 
+def test_the_file_says_where_langfuse_is_and_nothing_of_aws(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("LANGFUSE_BASE_URL=https://eu.example.com\nLANGFUSE_RELEASE=1\nAWS_PROFILE=x\n")
+
+    desk = put_secret.desk({"PATH": "/bin", "LANGFUSE_RELEASE": "2"}, file)
+
+    assert desk == {
+        "PATH": "/bin",
+        "LANGFUSE_RELEASE": "2",
+        "LANGFUSE_BASE_URL": "https://eu.example.com",
+    }
+
+
 def test_no_file_is_no_trouble(tmp_path: Path) -> None:
     assert put_secret.given({}, tmp_path / ".env") == {}
 
