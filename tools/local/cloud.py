@@ -169,7 +169,6 @@ def _check_port(port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise Failure(
-                f"port {port} cannot be used ({error.strerror}): choose another with --port"
-            ) from None
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", "they end at 65535")
+            raise Failure(f"port {port} cannot be used ({reason}): choose another with --port") from None

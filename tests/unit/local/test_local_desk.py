@@ -11,6 +11,7 @@ import pytest
 from tools.command import Failure
 from tools.local import platform, tree
 from tools.local.bedrock import FAULTS as MODEL_FAULTS
+from tools.local.cloud import LocalCloud
 from tools.local.langfuse import FAULTS as TRACE_FAULTS
 from tools.local.logs import Logs
 from tools.local.trace import Span, Trace
@@ -129,3 +130,8 @@ def test_the_page_lists_every_fault_and_no_other(heading, faults):
     section = DOCS.read_text("utf-8").partition(f"### {heading}\n")[2].partition("\n#")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \|$", section, re.MULTILINE)
     assert dict(rows) == faults
+
+
+def test_a_port_that_is_none_is_one_line():
+    with pytest.raises(Failure, match="port 99999 cannot be used .*--port"), LocalCloud(port=99999):
+        pass
