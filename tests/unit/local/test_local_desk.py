@@ -133,5 +133,5 @@ def test_the_page_lists_every_fault_and_no_other(heading, faults):
 
 
 def test_a_port_that_is_none_is_one_line():
-    with pytest.raises(Failure, match="port 99999 cannot be used .*--port"), LocalCloud(port=99999):
+    with pytest.raises(Failure, match=r"port 99999 cannot be used .*--port"), LocalCloud(port=99999):
         pass
