@@ -189,7 +189,8 @@ _WRONG = {
 
 def _wrong(breach: Any, shape: type[BaseModel]) -> str:
     if breach["type"] == "extra_forbidden":
-        return "is not a known field" + (f": they are {_names(shape)}" if len(breach["loc"]) == 1 else "")
+        known = f": the fields are {_names(shape)}" if len(breach["loc"]) == 1 else ""
+        return f"is not a known field{known}"
     return _WRONG[breach["type"]].format(**breach.get("ctx", {}))
 
 

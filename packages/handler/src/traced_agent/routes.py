@@ -21,7 +21,7 @@ def dispatch(routes: Routes, request: Request, run: Run) -> Response:
         Problem: there is no such path, it does not take the method, or what the route raises.
     """
     if request.path not in routes:
-        raise Problem("not_found", f"There is no such path: they are {', '.join(routes)}")
+        raise Problem("not_found", f"There is no such path: the paths are {', '.join(routes)}")
     methods = routes[request.path]
     allow = {"allow": ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])}
     if request.method == "OPTIONS":
