@@ -3,6 +3,7 @@
 Imports nothing heavy: the stack reads this page at synth, the function at init.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -18,24 +19,24 @@ def _text(value: str) -> str:
     return value
 
 
-def _environment(value: str) -> str:
-    if not re.fullmatch(r"(?!langfuse)[a-z0-9_-]{1,40}", value):
-        raise ValueError("lower-case letters, digits, - and _, 40 at most, not beginning with langfuse")
-    return value
+def _like(pattern: str, says: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(says)
+        return value
+
+    return parse
 
 
-def _secret(value: str) -> str:
-    if not re.fullmatch(
-        r"(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:)?[a-zA-Z0-9/_+=.@-]+", value
-    ):
-        raise ValueError("the name or the ARN of a secret")
-    return value
-
-
-def _region(value: str) -> str:
-    if not re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+", value):
-        raise ValueError("a region's code, like us-east-1")
-    return value
+_environment = _like(
+    r"(?!langfuse)[a-z0-9_-]{1,40}",
+    "lower-case letters, digits, - and _, 40 at most, not beginning with langfuse",
+)
+_region = _like(r"[a-z]+(-[a-z]+)+-\d+", "a region's code, like us-east-1")
+_secret = _like(
+    r"(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:)?[a-zA-Z0-9/_+=.@-]+",
+    "the name or the ARN of a secret",
+)
 
 
 def _url(value: str) -> str:
@@ -65,22 +66,21 @@ def _switch(value: str) -> bool:
     return choices[value.lower()]
 
 
-def _rate(value: str) -> float:
-    try:
-        if 0 <= float(value) <= 1:
-            return float(value)
-    except ValueError:
-        pass
-    raise ValueError("a number from 0 to 1")
+def _number(fits: Callable[[float], bool], says: str) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not fits(number):
+            raise ValueError(says)
+        return number
+
+    return parse
 
 
-def _seconds(value: str) -> float:
-    try:
-        if 0 < float(value) <= 60:
-            return float(value)
-    except ValueError:
-        pass
-    raise ValueError("seconds, above 0, 60 at most")
+_rate = _number(lambda number: 0 <= number <= 1, "a number from 0 to 1")
+_seconds = _number(lambda number: 0 < number <= 60, "seconds, above 0, 60 at most")
 
 
 def _count(value: str) -> int:
