@@ -4,6 +4,7 @@ import json
 import os
 import sys
 
+from opentelemetry.trace import get_tracer
 from strands import Agent, tool
 from strands.models import Model
 
@@ -49,10 +50,12 @@ def look_up(word: str) -> str:
     if os.environ.get("TOOL") == "raises":
         raise ValueError("CANARY-ERROR in " + word)
     if os.environ.get("TOOL") == "observes":
-        from langfuse import get_client
+        from langfuse import get_client, propagate_attributes
 
         with get_client().start_as_current_observation(name="mine", input="CANARY-MINE") as span:
             span.score(name="fit", value=1)
+            with propagate_attributes(metadata={"from": "the author"}):
+                get_tracer("strands-agents.mine").start_span("below mine").end()
     return "CANARY-RESULT"
 
 
@@ -84,7 +87,7 @@ def ours():
         with traces.observe(name="query", run_id="abc", query=QUERY, tags=["mine"], **RUN) as observation:
             agent()
             observation.answer(RESPONSE)
-        print("langfuse" in sys.modules, file=sys.stderr)
+        print("langfuse imported:", "langfuse" in sys.modules)
         traces.export(20)
 
 

@@ -48,8 +48,10 @@ def done(process):
 def both():
     """What the receiver got of either, each from a process of its own."""
     with Langfuse() as theirs, Langfuse() as ours:
-        started = [start("documented", theirs), start("ours", ours)]
-        assert "True" not in [done(process) for process in started][1], "langfuse was imported too early"
+        for process in [
+            start(how, to, TOOL="observes") for how, to in (("documented", theirs), ("ours", ours))
+        ]:
+            done(process)
         yield theirs, ours
 
 
@@ -100,6 +102,11 @@ def test_the_headers_are_those_of_the_documented_set_up(both):
     assert ours["content-encoding"] == "gzip"
 
 
+def test_langfuses_sdk_is_not_imported_before_the_answer():
+    with Langfuse() as langfuse:
+        assert "langfuse imported: False" in done(start("ours", langfuse))
+
+
 @pytest.mark.parametrize("imported", ["in the tool", "at the top"])
 def test_an_observation_of_the_agents_author_arrives_and_arrives_once(imported):
     with Langfuse() as langfuse:
@@ -108,7 +115,7 @@ def test_an_observation_of_the_agents_author_arrives_and_arrives_once(imported):
     assert len(traces) == 2
     for trace in traces:
         spans = {span.span_id: span for span in trace.spans}
-        assert len(spans) == len(trace.spans) == 8
+        assert len(spans) == len(trace.spans) == 9
         (mine,) = (span for span in trace.spans if span.name == "mine")
         assert spans[mine.parent_id].name == "execute_tool look_up"
         assert mine.attributes["session.id"] == "s-1"

@@ -4,6 +4,7 @@ The SDK's processor does here what it does in Langfuse's documented set-up: it f
 takes media out. Only the last step is ours, since its exporter can neither be bounded nor says what arrived.
 """
 
+import gc
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ _FEED = 128
 """Spans given to the processor at a time: below its batch and its queue, so that it does not drop any."""
 
 _NEVER_S = 86_400
-"""The processor's own thread sleeps as long: it is we who flush."""
+"""The SDK's own threads sleep as long, and do not wake into the next answer: it is we who flush."""
 
 
 class Handover:
@@ -42,6 +43,7 @@ class Handover:
             environment=settings.langfuse_environment or None,
             release=settings.langfuse_release or None,
             sample_rate=1.0,
+            flush_interval=_NEVER_S,
             tracer_provider=provider,
             span_exporter=self._exporter,
         )
@@ -64,6 +66,7 @@ class Handover:
             media_manager=made._media_manager,  # noqa: SLF001
             mask_otel_spans=made.mask_otel_spans,
         )
+        gc.freeze()  # What the import made stays: no later answer waits while garbage is looked for in it.
 
     def send(self, flight: Flight) -> None:
         """Feed the processor with what is left of the flight.

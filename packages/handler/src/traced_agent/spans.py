@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from time import time_ns
 from typing import Any, Final
 
-from opentelemetry.context import Context, get_value, set_value
+from opentelemetry.baggage import set_baggage
+from opentelemetry.context import Context, get_current, get_value, set_value
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, TraceIdRatioBased
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import Status, StatusCode, format_trace_id
 
 logger = logging.getLogger(__name__)
 
@@ -175,16 +176,30 @@ class Provider(TracerProvider):
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add the processor; one of Langfuse's only for the starts of spans."""
         if type(span_processor).__module__.startswith("langfuse."):
-            span_processor = _Starts(span_processor)
+            span_processor = _Marks(span_processor)
         super().add_span_processor(span_processor)
 
 
-class _Starts(SpanProcessor):
-    def __init__(self, processor: SpanProcessor) -> None:
+class _Marks(SpanProcessor):
+    """Langfuse's processor, as far as it marks spans: its own, and those under its `propagate_attributes`."""
+
+    def __init__(self, processor: Any) -> None:
         self._processor = processor
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        self._processor.on_start(span, parent_context)
+        """Have it marked; the agent's own spans are spared what that takes."""
+        context = get_current() if parent_context is None else parent_context
+        scope = span.instrumentation_scope
+        own = scope is not None and scope.name == "langfuse-sdk"
+        if own or any(name.startswith("langfuse.") for name in context):
+            if span.parent is not None:  # the trace has a root already, as its claim in the baggage says
+                claim = format_trace_id(span.parent.trace_id)
+                context = set_baggage("langfuse_trace_id", claim, context)
+            self._processor.on_start(span, context)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Have it forgotten, as the processor's own end of a span would, but for the sending."""
+        self._processor._cleanup_app_root_state(span)  # noqa: SLF001
 
 
 def resource(environ: Mapping[str, str], *, version: str, environment: str, release: str) -> Resource:
