@@ -125,17 +125,6 @@ def test_nothing_of_the_users_aws_settings_is_read(cloud, monkeypatch, tmp_path)
     assert not [name for name in cloud.plane.environment() if name.startswith(("AWS_PROFILE", "HTTP_PROXY"))]
 
 
-def test_demo_prints_the_answer_and_its_trace():
-    command = [sys.executable, "-m", "tools.local", "demo", "What is 6*7?"]
-    ran = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", cwd=ROOT, timeout=180)
-    assert ran.returncode == 0, ran.stderr
-    answer, end = json.JSONDecoder().raw_decode(ran.stdout)
-    assert answer["response"] == "The answer is 42."
-    assert "execute_tool calculator" in ran.stdout[end:]
-    assert answer["trace_id"] in ran.stdout[end:]
-    assert "\n  " in ran.stdout[:end]
-
-
 @pytest.mark.parametrize("command", ["demo", "serve"])
 def test_a_port_in_use_is_one_line(command):
     with socket.create_server(("127.0.0.1", 0)) as taken:

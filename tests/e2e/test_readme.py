@@ -1,0 +1,154 @@
+"""The README's commands, in its order and as they stand there, run from a folder inside the checkout."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tools.local.control_plane import CREDENTIALS
+
+ROOT = Path(__file__).parents[2]
+INSIDE = ROOT / "docs"
+README = (ROOT / "README.md").read_text("utf-8")
+COMMANDS = [
+    shlex.join(words)
+    for line in re.findall(r"^(?: {4}|\t)(.+)$", README, re.MULTILINE)
+    if (words := shlex.split(line, comments=True))
+]
+QUESTION = "What is 2+2?"
+BODY = '{"query": "What is 2+2?"}'
+ANSWER = "The answer is 4."
+KEYS = {"LANGFUSE_PUBLIC_KEY": "pk-lf-readme", "LANGFUSE_SECRET_KEY": "sk-lf-canary-of-the-readme"}
+
+
+def run(*words, typed="", environ=KEYS):
+    """Run a command to its end; its standard output."""
+    ran = subprocess.run(
+        words,
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        input=typed,
+        cwd=INSIDE,
+        env={**os.environ, **environ},
+        timeout=240,
+    )
+    said = ran.stdout + ran.stderr
+    assert ran.returncode == 0, said
+    assert KEYS["LANGFUSE_SECRET_KEY"] not in said
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def on_aws(control_plane):
+    """Runs a command with the control plane for AWS, and Langfuse's keys at hand."""
+    aws = {**CREDENTIALS, "AWS_ENDPOINT_URL": control_plane.url, **KEYS}
+    return lambda *words, typed="": run(*words, typed=typed, environ=aws)
+
+
+@pytest.fixture(scope="module")
+def served_url():
+    """What `hatch run local` prints; Ctrl-C ends it, and everything with it."""
+    with subprocess.Popen(
+        ["hatch", "run", "local"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        cwd=INSIDE,
+        start_new_session=True,
+    ) as local:
+        said = []
+        while not (url := re.match(r"Function URL: (http://127\.0\.0\.1:\d+/)$", "".join(said[-1:]))):
+            said.append(local.stdout.readline())
+            assert said[-1], said
+        threading.Thread(target=local.stdout.read, daemon=True).start()
+        yield url[1]
+        os.killpg(local.pid, signal.SIGINT)
+        local.wait(30)
+    with pytest.raises(httpx.TransportError):
+        httpx.get(url[1])
+
+
+def installs(request):
+    run(sys.executable, "-m", "pip", "install", "hatch", environ={})
+
+
+def demonstrates(request):
+    said = run("hatch", "run", "demo", environ={})
+    answer, end = json.JSONDecoder().raw_decode(said)
+    assert answer["response"] == "The answer is 84."
+    assert "\n  " in said[:end]
+    assert "execute_tool calculator" in said[end:]
+    assert answer["trace_id"] in said[end:]
+
+
+def is_tested(request):
+    one_file = str(ROOT / "tests" / "unit" / "test_floors.py")  # all of them are what runs now
+    assert " passed" in run("hatch", "run", "test", one_file, environ={})
+
+
+def serves(request):
+    assert httpx.get(f"{request.getfixturevalue('served_url')}ping").json()["status"] == "Healthy"
+
+
+def curls(request):
+    url = request.getfixturevalue("served_url")
+    body = run("curl", "-s", "-H", "Content-Type: application/json", "-d", BODY, url)
+    assert json.loads(body)["response"] == ANSWER
+
+
+def puts_the_secret(request):
+    request.getfixturevalue("on_aws")("hatch", "run", "put-secret")
+    secrets = request.getfixturevalue("control_plane").client("secretsmanager")
+    secret = secrets.get_secret_value(SecretId="strands-langfuse-lambda/langfuse")
+    assert json.loads(secret["SecretString"]) == KEYS
+
+
+def deploys(request):
+    said = request.getfixturevalue("on_aws")("hatch", "run", "deploy")
+    assert re.search(r"^Function URL: https://\S+$", said, re.MULTILINE)
+    assert re.search(r"^curl https://\S+ ", said, re.MULTILINE)
+
+
+def invokes(request):
+    # The URL that the control plane tells is one of AWS's, where nobody answers.
+    url = request.getfixturevalue("cloud").url
+    assert run("hatch", "run", "invoke", QUESTION, "--url", url).strip() == ANSWER
+
+
+def destroys(request):
+    request.getfixturevalue("on_aws")("hatch", "run", "destroy", typed="y\n")
+    functions = request.getfixturevalue("control_plane").client("lambda").list_functions()
+    assert functions["Functions"] == []
+
+
+TRIED = {
+    "pip install hatch": installs,
+    "hatch run demo": demonstrates,
+    "hatch run test": is_tested,
+    "hatch run local": serves,
+    shlex.join(
+        ["curl", "-H", "Content-Type: application/json", "-d", BODY, "http://127.0.0.1:<port>/"]
+    ): curls,
+    "hatch run put-secret": puts_the_secret,
+    "hatch run deploy": deploys,
+    f"hatch run invoke '{QUESTION}'": invokes,
+    "hatch run destroy": destroys,
+}
+
+
+def test_every_command_of_the_readme_is_tried():
+    assert list(TRIED) == COMMANDS
+
+
+@pytest.mark.parametrize("command", TRIED)
+def test_a_command_of_the_readme_does_what_it_says(command, request):
+    TRIED[command](request)
