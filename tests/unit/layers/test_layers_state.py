@@ -87,7 +87,7 @@ def test_services_are_read_from_their_file(stack):
 
 
 def test_what_tests_import_is_what_ships():
-    """The environment is held to the locks when it is made; `hatch env remove default` makes it anew."""
+    """The environment is held to the locks when it is made; `hatch env prune` has it made anew."""
     locked = {
         pin.name: pin.version
         for layer in layers.LAYERS
