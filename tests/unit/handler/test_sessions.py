@@ -236,6 +236,21 @@ def test_a_turn_that_cannot_be_kept_whole_is_not_kept_in_part(bucket, ask):
     assert {key: value for key, value in bucket.objects.items() if "/messages/" in key} == before
 
 
+def test_what_was_written_in_vain_is_removed_in_one_wait_for_a_slow_bucket(ask, bucket):
+    meet = threading.Barrier(2, timeout=10)
+
+    def refuses(operation, key):
+        if operation == "put" and key.endswith("agent.json"):
+            raise error("SlowDown", 503)
+        if operation == "delete" and "/messages/" in key:
+            meet.wait()
+
+    bucket.refuses = refuses
+    with pytest.raises(Problem):
+        ask("My name is Ada.")
+    assert not [key for key in bucket.objects if "/messages/" in key]
+
+
 def test_a_session_that_has_grown_too_long_is_refused(ask, bucket):
     ask("first")
     with (

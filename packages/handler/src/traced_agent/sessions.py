@@ -9,7 +9,7 @@ import io
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Self
@@ -194,17 +194,24 @@ class Draft:
         messages = [held for held in self._held.values() if "/messages/" in held["Key"]]
         others = [held for held in self._held.values() if held not in messages]
         try:
-            with ThreadPoolExecutor(8) as pool:
-                list(pool.map(self._put, messages))
+            _at_once(self._put, messages)
             for held in others:
                 self._put(held)
         except (BotoCoreError, ClientError):
-            for held in messages:
-                self._client.delete_object(Bucket=held["Bucket"], Key=held["Key"])
+            _at_once(self._drop, messages)
             raise
 
     def _put(self, request: Mapping[str, Any]) -> None:
         self._client.put_object(**request)
+
+    def _drop(self, request: Mapping[str, Any]) -> None:
+        self._client.delete_object(Bucket=request["Bucket"], Key=request["Key"])
+
+
+def _at_once(send: Callable[[Mapping[str, Any]], None], requests: Sequence[Mapping[str, Any]]) -> None:
+    """One wait for a slow bucket, not one for each request."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(send, requests))
 
 
 def _name(session_id: str, user_id: str | None) -> str:
