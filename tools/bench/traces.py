@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from rich.progress import Progress
@@ -176,7 +176,8 @@ def _variants(folder: Path, bedrock: Bedrock, weather: str) -> Iterator[Mapping[
         for name, (code, settings) in how.items():
             langfuse = stack.enter_context(Langfuse(pause_s=BACKEND_S))
             langfuse.tell(weather)
-            function = deployed.function(code, bedrock, langfuse, **settings)
+            function = deployed.function(code, bedrock, langfuse)
+            function = replace(function, environment={**function.environment, **settings})
             variants[name] = Variant(stack.enter_context(running(function)), langfuse)
         yield variants
 

@@ -109,6 +109,17 @@ def test_text_that_is_not_utf8_does_not_cost_the_batch(traced, backend, text):
     assert traced.metrics == {"TracesExported": 2}
 
 
+def test_a_span_that_cannot_be_encoded_does_not_take_the_others_with_it(traced, backend, caplog):
+    """Its start in seconds, say, where nanoseconds are wanted."""
+    with traced.tracer.start_as_current_span("root"):
+        traced.tracer.start_span("bad", start_time=1795458004.5).end()
+        traced.tracer.start_span("good", attributes={"number": 2**70}).end()
+    traced.export()
+    assert sorted(backend.names) == ["good", "root"]
+    assert traced.metrics == {"TracesLost": 1}
+    assert "it cannot be encoded" in caplog.text
+
+
 def test_a_value_without_end_is_cut(traced, backend):
     traced.run("root", text="x" * 3_000_000)
     traced.export()

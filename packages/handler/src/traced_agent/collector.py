@@ -171,7 +171,7 @@ class Collector:
     def _send(
         self, spans: Sequence[ReadableSpan], flight: Flight, connection: http.client.HTTPConnection
     ) -> None:
-        answer = self._post(encode(spans), flight, connection)
+        answer = self._offer(spans, flight, connection)
         if answer.accepted:
             flight.sent.update(map(key, spans))
             flight.rejected = flight.rejected or _partial(answer)
@@ -189,6 +189,15 @@ class Collector:
             raise BusyError(f"{self.url} answered {answer.summary}")
         else:
             raise ExportError(f"{self.url} is no OTLP endpoint, it answered {answer.summary}")
+
+    def _offer(
+        self, spans: Sequence[ReadableSpan], flight: Flight, connection: http.client.HTTPConnection
+    ) -> Answer:
+        try:
+            body = encode(spans)
+        except Exception as error:  # noqa: BLE001 - an attribute that the protocol cannot hold, say
+            return Answer(400, "", f"it cannot be encoded ({type(error).__name__})".encode())
+        return self._post(body, flight, connection)
 
     def _connect(self, flight: Flight) -> http.client.HTTPConnection:
         url, proxy = urlsplit(self.url), _proxy(self.url)

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from traced_agent import langfuse_wire
-from traced_agent.collector import Collector, ExportError, Flight, otlp_headers
+from traced_agent.collector import Collector, Flight, otlp_headers
 from traced_agent.spans import key
 
 if TYPE_CHECKING:
@@ -99,13 +99,13 @@ class _Exporter(SpanExporter):
 
     def __init__(self) -> None:
         self._flight: Flight | None = None
-        self._failure: ExportError | None = None
+        self._failure: Exception | None = None
 
     def send_within(self, flight: Flight, processor: LangfuseSpanProcessor) -> None:
         """Make the processor export now, as part of the flight.
 
         Raises:
-            ExportError: as the collector does; the processor itself would keep it to itself.
+            Exception: as the collector does; the processor itself would keep it to itself.
         """
         self._flight, self._failure = flight, None
         processor.force_flush()
@@ -117,7 +117,7 @@ class _Exporter(SpanExporter):
             return SpanExportResult.FAILURE
         try:
             self.collector.send(spans, self._flight)
-        except ExportError as failure:
+        except Exception as failure:  # noqa: BLE001 - raised again where it is waited for
             self._failure = failure
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS

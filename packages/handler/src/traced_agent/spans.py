@@ -72,14 +72,12 @@ class Run:
 
     def close(self, root: ReadableSpan) -> list[ReadableSpan]:
         """All spans of the run; those still open (of an abandoned thread) as they stand."""
-        for span in list(self.open.values()):
+        while self.open:
+            _, span = self.open.popitem()
             try:
                 self.ended.append(_unfinished(span, root))
             except (KeyError, RuntimeError) as error:  # its thread goes on, and changes it meanwhile
-                logger.warning(
-                    "error=<%r> | the span %s is lost: it changed while it was read", error, span.name
-                )
-        self.open.clear()
+                logger.warning("error=<%r> | span %s is lost: it changed while it was read", error, span.name)
         return self.ended
 
 
