@@ -45,6 +45,11 @@ def test_arguments_reach_no_step_before_the_one_that_they_are_for():
     assert not [step for step in steps if "{args" in step or step.split()[0] in COMMANDS]
 
 
+@pytest.mark.parametrize("name", ["demo", "local", "deploy", "destroy"])
+def test_what_needs_the_stack_builds_its_layers_first(name):
+    assert SCRIPTS[name][0].startswith("python -m tools.build_layers build")
+
+
 def test_commands_run_from_any_folder():
     variables = ENVIRONMENT["env-vars"]
 
