@@ -7,8 +7,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,14 +68,23 @@ def fetch(*locks: Path, cache: Path | None = None, progress: Progress = lambda _
     Raises:
         Failure: a wheel cannot be had, and what to do.
     """
-    wanted = [pin for lock in locks for pin in pins(lock.read_text("utf-8")).values()]
+    return sorted(arriving(*locks, cache=cache, progress=progress), key=lambda wheel: wheel.name)
+
+
+def arriving(
+    *locks: Path, cache: Path | None = None, progress: Progress = lambda _: None
+) -> Generator[Path, None, None]:
+    """The same wheels, each as soon as it is there, so that work on it may begin."""
     store = (cache or CACHE) / "wheels" / f"{layers.RUNTIME}-{layers.PLATFORM}"
-    found = {pin: wheel for pin in wanted if (wheel := _cached(pin, store))}
-    progress(len(found))
-    if missing := [pin for pin in wanted if pin not in found]:
-        _download(missing, store, progress)
-        found |= {pin: _downloaded(pin, store) for pin in missing}
-    return sorted(found.values(), key=lambda wheel: wheel.name)
+    missing = []
+    for pin in (pin for lock in locks for pin in pins(lock.read_text("utf-8")).values()):
+        if wheel := _cached(pin, store):
+            progress(1)
+            yield wheel
+        else:
+            missing.append(pin)
+    if missing:
+        yield from _download(missing, store, progress)
 
 
 def digest(wheel: Path) -> str:
@@ -94,26 +103,36 @@ def _cached(pin: Pin, store: Path) -> Path | None:
     return None
 
 
-def _downloaded(pin: Pin, store: Path) -> Path:
-    if not (wheel := _cached(pin, store)):
-        raise Failure(f"pip brought no wheel of {pin.name}=={pin.version}: run it again")
-    return wheel
-
-
-def _download(missing: Sequence[Pin], store: Path, progress: Progress) -> None:
+def _download(missing: Sequence[Pin], store: Path, progress: Progress) -> Iterator[Path]:
     store.mkdir(parents=True, exist_ok=True)
     count = min(_DOWNLOADS, math.ceil(len(missing) / _WORTH_A_PROCESS))
-    parts = [missing[start::count] for start in range(count)]
+    by_work = sorted(missing, key=lambda pin: -len(pin.hashes))  # pip reads of all files of all releases
+    parts = [by_work[start::count] for start in range(count)]
     with (
         tempfile.TemporaryDirectory(dir=store, prefix="downloading-", ignore_cleanup_errors=True) as scratch,
-        ThreadPoolExecutor(_DOWNLOADS) as pool,
+        ThreadPoolExecutor(count) as pool,
     ):
-        targets = [Path(scratch, str(number)) for number in range(len(parts))]
-        list(pool.map(lambda part, target: _pip_download(part, target, progress), parts, targets))
-        for wheel in Path(scratch).glob("*/*.whl"):
-            home = store / digest(wheel)
-            home.mkdir(exist_ok=True)
-            wheel.replace(home / wheel.name)
+        targets = [Path(scratch, str(number)) for number in range(count)]
+        running = {
+            pool.submit(_pip_download, part, target, progress): (part, target)
+            for part, target in zip(parts, targets, strict=True)
+        }
+        for done in as_completed(running):
+            done.result()
+            yield from _kept(*running[done], store)
+
+
+def _kept(part: Iterable[Pin], target: Path, store: Path) -> list[Path]:
+    """Move what pip brought to where it is kept; the largest first."""
+    brought = {digest(wheel): wheel for wheel in target.glob("*.whl")}
+    wheels = []
+    for pin in part:
+        if not (found := pin.hashes & brought.keys()):
+            raise Failure(f"pip brought no wheel of {pin.name}=={pin.version}: run it again")
+        home = store / min(found)
+        home.mkdir(exist_ok=True)
+        wheels.append(brought[home.name].replace(home / brought[home.name].name))
+    return sorted(wheels, key=lambda wheel: -wheel.stat().st_size)
 
 
 def _pip_download(part: Iterable[Pin], target: Path, progress: Progress) -> None:
@@ -133,6 +152,7 @@ def _pip_download(part: Iterable[Pin], target: Path, progress: Progress) -> None
     command += [
         "--progress-bar=off",
         "--no-cache-dir",
+        "--disable-pip-version-check",
         f"--platform={layers.PLATFORM}",
         f"--python-version={layers.PYTHON}",
     ]

@@ -1,4 +1,4 @@
-"""From locks to zips: fetch the wheels, compile each to a fragment, merge the fragments of each layer."""
+"""From locks to zips: fetch the wheels, compile each as it comes, merge the fragments of each layer."""
 
 import contextlib
 import errno
@@ -9,7 +9,7 @@ import os
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
@@ -86,15 +86,13 @@ def build(
 
 
 def _build(stale: Sequence[Layer], store: Path, progress: Progress) -> None:
-    python = interpreter.target()
     locks = [layer.lock for layer in stale]
-    pins = sum(len(wheels.pins(lock.read_text("utf-8"))) for lock in locks)
-    progress.begin("Fetching wheels", pins)
-    found = wheels.fetch(*locks, cache=store, progress=progress.advance)
-    progress.begin("Compiling", len(found))
-    fragments = compile_all(found, python, store, progress)
-    for layer in stale:
-        hashes = {sha for pin in wheels.pins(layer.lock.read_text("utf-8")).values() for sha in pin.hashes}
+    pins = [wheels.pins(lock.read_text("utf-8")).values() for lock in locks]
+    progress.begin("Building", 2 * sum(map(len, pins)))
+    with contextlib.closing(wheels.arriving(*locks, cache=store, progress=progress.advance)) as arriving:
+        fragments = compile_all(arriving, store, progress)
+    for layer, wanted in zip(stale, pins, strict=True):
+        hashes = {sha256 for pin in wanted for sha256 in pin.hashes}
         _write(layer, [part for part in fragments if part.wheel.parent.name in hashes])
 
 
@@ -135,24 +133,27 @@ def merge(entries: Sequence[Entry]) -> bytes:
     return buffer.getvalue()
 
 
-def compile_all(found: Sequence[Path], python: Path, store: Path, progress: Progress) -> list[Fragment]:
-    """The wheels' fragments, from the cache or compiled by the target interpreter, on all cores."""
-    key = hashlib.sha256(_COMPILER.read_bytes() + interpreter.build(python).encode()).hexdigest()[:16]
-    kept = {wheel: store / "fragments" / key / wheel.parent.name for wheel in found}
-    made = {wheel: _sound(cache.read(path)) for wheel, path in kept.items()}
-    missing = sorted((wheel for wheel in found if not made[wheel]), key=lambda wheel: -wheel.stat().st_size)
-    progress.advance(len(found) - len(missing))
-    with compilers(python, min(len(missing), os.cpu_count() or 1)) as compiled:
+def compile_all(arriving: Iterable[Path], store: Path, progress: Progress) -> list[Fragment]:
+    """The wheels' fragments, from the cache or compiled on all cores, each as soon as its wheel is there."""
+    with compilers(os.cpu_count() or 1) as compiled, ThreadPoolExecutor(os.cpu_count()) as pool:
+        folder = pool.submit(_fragments, store)  # takes a while, and the wheels do, too
 
-        def one(wheel: Path) -> None:
-            data = compiled(wheel)
-            cache.write(kept[wheel], hashlib.sha256(data).digest() + data)
-            made[wheel] = data
+        def one(wheel: Path) -> Fragment:
+            kept = folder.result() / wheel.parent.name
+            data = _sound(cache.read(kept))
+            if data is None:
+                data = compiled(wheel)
+                cache.write(kept, hashlib.sha256(data).digest() + data)
             progress.advance()
+            return _fragment(wheel, data)
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(one, missing))
-    return [_fragment(wheel, made[wheel] or b"") for wheel in found]
+        return list(pool.map(one, arriving))
+
+
+def _fragments(store: Path) -> Path:
+    """Where the fragments are kept that this compiler and the target interpreter make."""
+    key = _COMPILER.read_bytes() + interpreter.build(interpreter.target()).encode()
+    return store / "fragments" / hashlib.sha256(key).hexdigest()[:16]
 
 
 def _fragment(wheel: Path, data: bytes) -> Fragment:
@@ -168,16 +169,17 @@ def _sound(kept: bytes | None) -> bytes | None:
 
 
 @contextlib.contextmanager
-def compilers(python: Path, count: int) -> Iterator[Callable[[Path], bytes]]:
-    """Run so many compilers; gives what has a wheel compiled to its fragment, from any thread."""
-    idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+def compilers(count: int) -> Iterator[Callable[[Path], bytes]]:
+    """Gives what has a wheel compiled to its fragment, from any thread; runs up to so many compilers."""
+    idle: SimpleQueue[subprocess.Popen[str] | None] = SimpleQueue()
+    for _ in range(count):
+        idle.put(None)
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as running:
-        for _ in range(count):
-            idle.put(running.enter_context(_compiler(python)))
 
         def compiled(wheel: Path) -> bytes:
             compiler, target = idle.get(), Path(scratch, wheel.parent.name)
             try:
+                compiler = compiler or running.enter_context(_compiler())
                 _ask(compiler, wheel, target)
             finally:
                 idle.put(compiler)
@@ -186,8 +188,8 @@ def compilers(python: Path, count: int) -> Iterator[Callable[[Path], bytes]]:
         yield compiled
 
 
-def _compiler(python: Path) -> subprocess.Popen[str]:
-    pipe = subprocess.PIPE
+def _compiler() -> subprocess.Popen[str]:
+    python, pipe = interpreter.target(), subprocess.PIPE
     return subprocess.Popen([python, "-I", _COMPILER], stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
 
 

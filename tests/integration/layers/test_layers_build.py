@@ -339,7 +339,7 @@ def test_a_service_that_botocore_does_not_know_is_named(cloud, store):
 
 
 @pytest.mark.parametrize("name", ["langfuse", "strands-agents"])
-def test_a_wheel_compiles_to_the_same_bytes_whatever_was_compiled_before_it(built, target_python, name):
+def test_a_wheel_compiles_to_the_same_bytes_whatever_was_compiled_before_it(built, name):
     (wheel,) = [
         wheel
         for layer in built
@@ -350,20 +350,20 @@ def test_a_wheel_compiles_to_the_same_bytes_whatever_was_compiled_before_it(buil
     data = layer.zip.read_bytes()
     with ZipFile(layer.zip) as archive:
         packed = {entry.info.filename: entry.compressed for entry in fragment.entries(archive, data)}
-    with compilers(target_python, 1) as compiled:
+    with compilers(1) as compiled:
         made = compiled(wheel)
     with ZipFile(io.BytesIO(made)) as archive:
         fresh = {entry.info.filename: entry.compressed for entry in fragment.entries(archive, made)}
     assert fresh.items() <= packed.items()
 
 
-def test_a_compiler_that_fails_says_why_in_one_line(target_python, tmp_path):
+def test_a_compiler_that_fails_says_why_in_one_line(tmp_path):
     wheel = tmp_path / "0123" / "broken-1.0-py3-none-any.whl"
     wheel.parent.mkdir()
     wheel.write_bytes(b"no wheel")
     with (
         pytest.raises(Failure, match=r"^broken-1.0-py3-none-any.whl cannot be compiled: .*not a zip file$"),
-        compilers(target_python, 1) as compiled,
+        compilers(1) as compiled,
     ):
         compiled(wheel)
 
