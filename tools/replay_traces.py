@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import dotenv
+from botocore.exceptions import ClientError
 from rich.progress import track
 
 from tools import account
@@ -102,13 +103,20 @@ def _lines(options: argparse.Namespace) -> Iterable[str]:
 
 
 def events(logs: Any, group: str, since: float) -> Iterator[str]:
-    """The messages of a log group that hold a record, `since` in seconds since the epoch."""
+    """The messages of a log group that hold a record, `since` in seconds since the epoch.
+
+    Raises:
+        Failure: it cannot be read, and why.
+    """
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=group, startTime=int(since * 1000), filterPattern='"trace_spool"'
     )
-    with ERR.status(f"Reading {group} …"):
-        for page in pages:
-            yield from (event["message"] for event in page["events"])
+    try:
+        with account.explained(), ERR.status(f"Reading {group} …"):
+            for page in pages:
+                yield from (event["message"] for event in page["events"])
+    except ClientError as error:
+        raise Failure(f"the log group {group} cannot be read ({account.code(error)})") from None
 
 
 def _send(found: Sequence[spool.Spooled], target: Collector) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 from opentelemetry.sdk.resources import Resource
 
 from tools import replay_traces
@@ -115,6 +116,19 @@ def test_a_log_group_is_read_page_by_page(log):
     assert len(list(spool.read(replay_traces.events(logs, "/aws/lambda/fn", since)))) == 2
     assert logs.asked["logGroupName"] == "/aws/lambda/fn"
     assert logs.asked["startTime"] == int(since * 1000)
+
+
+def test_a_log_group_that_is_not_there_is_one_line():
+    class Logs:
+        def get_paginator(self, name):
+            return self
+
+        def paginate(self, **asked):
+            yield from ()
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "FilterLogEvents")
+
+    with pytest.raises(Failure, match=r"/none cannot be read \(ResourceNotFoundException\)"):
+        list(replay_traces.events(Logs(), "/none", 0))
 
 
 def test_without_a_place_to_send_them_it_says_what_to_set(replay):
