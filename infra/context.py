@@ -25,7 +25,7 @@ def setting(name: str, says: str) -> Any:
     metadata = {
         "says": says,
         "parse": of.metadata["parse"],
-        "variables": of.metadata["names"],
+        "variables": Settings.variables(name),
         "setting": name,
     }
     return field(default=of.default, metadata=metadata)

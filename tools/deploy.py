@@ -51,7 +51,11 @@ _PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "
 
 
 def _model(context: Mapping[str, str], environ: Mapping[str, str]) -> str:
-    return context.get("model_id") or environ.get("BEDROCK_MODEL_ID") or Settings.bedrock_model_id
+    return context.get("model_id") or _set("bedrock_model_id", environ) or Settings.bedrock_model_id
+
+
+def _set(setting: str, environ: Mapping[str, str]) -> str | None:
+    return next((environ[name] for name in Settings.variables(setting) if environ.get(name)), None)
 
 
 def check_layers(deployed: Sequence[layers.Layer] = layers.LAYERS) -> None:
@@ -107,10 +111,10 @@ def find_secret(
     Raises:
         Failure: the secret that was named does not exist.
     """
-    if context.get("otlp_endpoint") or environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
-        _exists(client, context.get("otlp_headers_secret") or environ.get("OTEL_HEADERS_SECRET_ARN"))
+    if context.get("otlp_endpoint") or _set("otlp_endpoint", environ):
+        _exists(client, context.get("otlp_headers_secret") or _set("otlp_headers_secret_arn", environ))
         return None
-    named = context.get("langfuse_secret") or environ.get("LANGFUSE_SECRET_ARN")
+    named = context.get("langfuse_secret") or _set("langfuse_secret_arn", environ)
     if named:
         return _exists(client, named)
     if len(keys) == len(put_secret.KEYS):

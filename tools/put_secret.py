@@ -17,8 +17,9 @@ from botocore.exceptions import ClientError
 
 from tools import account
 from tools.command import Failure, run
+from traced_agent.settings import Settings
 
-KEYS = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
+KEYS = Settings.variables("langfuse_public_key") + Settings.variables("langfuse_secret_key")
 DOTENV = Path(__file__).parents[1] / ".env"
 
 

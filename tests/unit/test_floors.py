@@ -1,7 +1,10 @@
 """The floors that import-linter cannot hold, since it reads packages only."""
 
 import ast
+from dataclasses import fields
 from pathlib import Path
+
+from traced_agent.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,3 +31,12 @@ def test_nothing_of_the_repository_imports_the_entry_or_the_tests():
     for folder in ("infra", "tools", "layers", "packages/handler/src/traced_agent"):
         for module in (ROOT / folder).rglob("*.py"):
             assert not imported_by(module) & {"lambda_handler", "tests"}, module
+
+
+def test_infra_and_the_commands_ask_the_settings_for_their_variables():
+    variables = {name for setting in fields(Settings) for name in setting.metadata["names"]}
+    for module in [*ROOT.glob("infra/*.py"), *ROOT.glob("tools/*.py")]:
+        spelled = {
+            node.value for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Constant)
+        }
+        assert not spelled & variables, module

@@ -158,6 +158,12 @@ class Settings:
                     break
         return cls(**values)
 
+    @classmethod
+    def variables(cls, setting: str) -> tuple[str, ...]:
+        """The environment variables of a setting, the strongest first."""
+        names: tuple[str, ...] = cls.__dataclass_fields__[setting].metadata["names"]
+        return names
+
     def to_env(self) -> dict[str, str]:
         """Spell the settings that differ from their defaults, so that `from_env` gives them back."""
         return {
