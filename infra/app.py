@@ -158,8 +158,7 @@ def build(
 def _warnings(given: Context, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if given.auth == "none":
         yield "public", PUBLIC
-    (secret_key,) = Settings.variables("langfuse_secret_key")
-    if environ.get(secret_key) and not (given.langfuse_secret or given.otlp_endpoint):
+    if Settings.given("langfuse_secret_key", environ) and not (given.langfuse_secret or given.otlp_endpoint):
         yield "untraced", UNTRACED
     if given.langfuse_secret and given.otlp_endpoint:
         yield "one-backend", ONE_BACKEND

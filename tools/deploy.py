@@ -51,11 +51,7 @@ _PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "
 
 
 def _model(context: Mapping[str, str], environ: Mapping[str, str]) -> str:
-    return context.get("model_id") or _set("bedrock_model_id", environ) or Settings.bedrock_model_id
-
-
-def _set(setting: str, environ: Mapping[str, str]) -> str | None:
-    return next((environ[name] for name in Settings.variables(setting) if environ.get(name)), None)
+    return context.get("model_id") or Settings.given("bedrock_model_id", environ) or Settings.bedrock_model_id
 
 
 def check_layers(deployed: Sequence[layers.Layer] = layers.LAYERS) -> None:
@@ -111,10 +107,12 @@ def find_secret(
     Raises:
         Failure: the secret that was named does not exist.
     """
-    if context.get("otlp_endpoint") or _set("otlp_endpoint", environ):
-        _exists(client, context.get("otlp_headers_secret") or _set("otlp_headers_secret_arn", environ))
+    if context.get("otlp_endpoint") or Settings.given("otlp_endpoint", environ):
+        _exists(
+            client, context.get("otlp_headers_secret") or Settings.given("otlp_headers_secret_arn", environ)
+        )
         return None
-    named = context.get("langfuse_secret") or _set("langfuse_secret_arn", environ)
+    named = context.get("langfuse_secret") or Settings.given("langfuse_secret_arn", environ)
     if named:
         return _exists(client, named)
     if len(keys) == len(put_secret.KEYS):

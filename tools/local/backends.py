@@ -6,18 +6,15 @@ from dataclasses import dataclass, field
 
 import boto3
 
+from tools.account import SECRET, STACK
 from tools.command import Failure
 from tools.local.bedrock import Bedrock
 from tools.local.langfuse import Langfuse
+from tools.put_secret import KEYS
+from traced_agent.settings import Settings
 
-_SECRET = "strands-langfuse-lambda/langfuse"  # noqa: S105 - its name
-_HEADERS_SECRET = "strands-langfuse-lambda/otlp-headers"  # noqa: S105 - its name
-_KEYS = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
-_PASSED_ON = {
-    "LANGFUSE_TRACING_ENVIRONMENT": "langfuse_environment",
-    "LANGFUSE_RELEASE": "langfuse_release",
-    "LANGFUSE_SAMPLE_RATE": "trace_sample_rate",
-}
+_HEADERS_SECRET = f"{STACK}/otlp-headers"
+_PASSED_ON = ("langfuse_environment", "langfuse_release", "trace_sample_rate")
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -35,22 +32,22 @@ class Backends:
 
 def traces(environ: Mapping[str, str], langfuse: Langfuse) -> Backends:
     """The user's collector or Langfuse where the environment names one, else this receiver."""
-    if endpoint := environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+    if endpoint := Settings.given("otlp_endpoint", environ):
         context, secrets = {"otlp_endpoint": endpoint}, dict[str, str]()
-        if headers := environ.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
+        if headers := Settings.given("otlp_headers", environ):
             context["otlp_headers_secret"] = _HEADERS_SECRET
             secrets[_HEADERS_SECRET] = headers
         return Backends(context, secrets)
-    context = {name: environ[variable] for variable, name in _PASSED_ON.items() if environ.get(variable)}
-    context["langfuse_secret"] = _SECRET
-    keys = {name: environ[name] for name in _KEYS if environ.get(name)}
-    if len(keys) == len(_KEYS):
-        if host := environ.get("LANGFUSE_HOST") or environ.get("LANGFUSE_BASE_URL"):
+    context = {name: value for name in _PASSED_ON if (value := Settings.given(name, environ))}
+    context["langfuse_secret"] = SECRET
+    keys = {name: environ[name] for name in KEYS if environ.get(name)}
+    if len(keys) == len(KEYS):
+        if host := Settings.given("langfuse_host", environ):
             context["langfuse_host"] = host
     else:
-        keys = dict(zip(_KEYS, (langfuse.public_key, langfuse.secret_key), strict=True))
+        keys = dict(zip(KEYS, (langfuse.public_key, langfuse.secret_key), strict=True))
         context["langfuse_host"] = langfuse.url
-    return Backends(context, {_SECRET: json.dumps(keys)})
+    return Backends(context, {SECRET: json.dumps(keys)})
 
 
 def model(environ: Mapping[str, str], bedrock: Bedrock, *, real: bool, region: str) -> Backends:

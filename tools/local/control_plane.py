@@ -24,6 +24,7 @@ import botocore.session
 from botocore.config import Config
 
 from tools import cache, cdk
+from tools.account import STACK
 from tools.command import Failure
 from tools.local.serving import LOOPBACK
 
@@ -31,7 +32,6 @@ ACCOUNT = "000000000000"
 """MiniStack takes a 12-digit access key for the account."""
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "local"}
-STACK = "strands-langfuse-lambda"
 
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TEMP", "TERM", "TMP", "TMPDIR", "USER", "XDG_CACHE_HOME")
 _START_S = 20.0

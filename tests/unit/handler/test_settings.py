@@ -92,3 +92,11 @@ def test_reading_settings_imports_nothing_heavy():
     code = "import sys, traced_agent.settings; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"boto3", "botocore", "strands", "pydantic", "opentelemetry", "asyncio"} & set(modules.split())
+
+
+def test_what_is_given_of_a_setting_is_the_strongest_of_its_variables():
+    environ = {"LANGFUSE_HOST": " ", "LANGFUSE_BASE_URL": "https://b.example.com"}
+
+    assert Settings.given("langfuse_host", environ) == "https://b.example.com"
+    assert Settings.given("langfuse_host", {**environ, "LANGFUSE_HOST": "any"}) == "any"
+    assert Settings.given("otlp_endpoint", environ) == ""

@@ -164,6 +164,12 @@ class Settings:
         names: tuple[str, ...] = cls.__dataclass_fields__[setting].metadata["names"]
         return names
 
+    @classmethod
+    def given(cls, setting: str, environ: Mapping[str, str]) -> str:
+        """What an environment says of a setting, as it stands there; empty if it says nothing."""
+        said = (environ.get(name, "").strip() for name in cls.variables(setting))
+        return next(filter(None, said), "")
+
     def to_env(self) -> dict[str, str]:
         """Spell the settings that differ from their defaults, so that `from_env` gives them back."""
         return {
