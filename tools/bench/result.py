@@ -55,7 +55,7 @@ def figure(value: float) -> str:
 
 def at_most(what: str, measured: float, wanted: float, unit: str = "") -> Claim:
     """A claim that a measured number is no larger than wanted."""
-    return Claim(what, f"≤ {wanted:g}{unit}", f"{figure(measured)}{unit}", measured <= wanted)
+    return Claim(what, f"≤ {figure(wanted)}{unit}", f"{figure(measured)}{unit}", measured <= wanted)
 
 
 def spread(samples: list[float]) -> str:
