@@ -1,5 +1,6 @@
 """What every command of this project does the same way: fail in one line, and stop on Ctrl-C."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -20,10 +21,15 @@ class Failure(Exception):  # noqa: N818 - not an error of the code
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Run a command to its exit code: 1 with one line for a `Failure`, 130 for Ctrl-C."""
     try:
-        sys.exit(main())
+        code = main()
+        sys.stdout.flush()
+        sys.exit(code)
     except Failure as failure:
         ERR.print("[bold red]error:[/]", end=" ")
         ERR.print(str(failure), markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # who reads the output has enough of it, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
