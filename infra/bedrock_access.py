@@ -23,6 +23,7 @@ GEOGRAPHIES: Mapping[str, tuple[str, ...]] = {
         "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1",
         "ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-4",
     ),
+    "ca": ("ca-central-1", "ca-west-1"),
     "jp": ("ap-northeast-1", "ap-northeast-3"),
     "au": ("ap-southeast-2", "ap-southeast-4"),
     "us-gov": ("us-gov-east-1", "us-gov-west-1"),
