@@ -88,6 +88,6 @@ def check(stack: Sequence[Layer]) -> None:
             where = f"layers/{layer.name}/{layer.lock.name}"
             raise Failure(f"{where}: {error}: run `hatch run lock-layers`") from None
     candidate = Candidate([of_wheels(layer) for layer in stack], handler=None)
-    for gate in (metadata.closure, contents.duplicates):
+    for gate in (contents.versions, metadata.closure, contents.duplicates):
         for breach in gate(candidate):
             raise Failure(f"the locks do not hold: {breach}: run `hatch run lock-layers`")

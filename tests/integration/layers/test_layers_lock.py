@@ -210,6 +210,17 @@ def test_layers_that_disagree_fail_the_check(index, make_stack):
         locks.check(stack)
 
 
+def test_a_pin_whose_hash_is_another_versions_fails_the_check(index, make_stack):
+    index.add("agent", "1.0")
+    index.add("traces", "1.0")
+    stack = make_stack(strands="agent>=1.0", langfuse="traces>=1.0")
+    lock(stack)
+    locks.check(stack)
+    stack[0].lock.write_text(stack[0].lock.read_text().replace("agent==1.0", "agent==1.1"))
+    with pytest.raises(Failure, match=r"of agent the lock has 1.1 and the layer 1.0: run `hatch run lock"):
+        locks.check(stack)
+
+
 def test_a_lock_line_without_a_hash_fails_the_check(make_stack):
     stack = make_stack(strands="agent>=1.0")
     stack[0].lock.write_text("agent==1.0\n")

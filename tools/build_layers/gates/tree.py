@@ -89,11 +89,10 @@ def _distribution(folder: str, metadata: bytes) -> Distribution:
 
 def of_layer(layer: Layer) -> Tree:
     """A built layer, with what its lock says it should be."""
-    pins = wheels.pins(layer.lock.read_text("utf-8"))
     return replace(
         _of_zip(layer.zip),
         name=layer.name,
-        pins={pin.name: pin.version for pin in pins.values()},
+        pins=_pins(layer),
         requirements=requirements.read(layer),
         services=layer.services,
     )
@@ -111,7 +110,14 @@ def of_wheels(layer: Layer) -> Tree:
         with ZipFile(wheel) as archive:
             name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
             files[name] = partial(bytes, archive.read(name))
-    return Tree(layer.name, layer.lock, Stored(files), requirements=requirements.read(layer))
+    return Tree(
+        layer.name, layer.lock, Stored(files), pins=_pins(layer), requirements=requirements.read(layer)
+    )
+
+
+def _pins(layer: Layer) -> dict[str, str]:
+    pins = wheels.pins(layer.lock.read_text("utf-8")).values()
+    return {pin.name: pin.version for pin in pins}
 
 
 def _of_zip(path: Path) -> Tree:
