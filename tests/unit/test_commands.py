@@ -1,5 +1,7 @@
 """The project's commands, as `hatch run` finds them."""
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -70,3 +72,16 @@ def test_new_locks_are_tested_in_environments_made_from_them():
     ]
 
     assert steps == sorted(steps)
+
+
+@pytest.mark.parametrize(
+    ("tests", "code"), [("tests/e2e/test_readme.py", 1), ("tests/unit/test_floors.py", 0)]
+)
+def test_tests_say_in_one_line_where_they_do_not_run(tests, code):
+    elsewhere = "import platform, pytest, sys; platform.machine = lambda: 'arm64'; sys.exit(pytest.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", elsewhere, "--collect-only", "-q", tests]
+    ran = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", cwd=ROOT)
+
+    assert ran.returncode == code, ran.stdout + ran.stderr
+    assert ("use Linux x86-64 (WSL serves)" in ran.stdout + ran.stderr) is bool(code)
+    assert "Traceback" not in ran.stdout + ran.stderr
