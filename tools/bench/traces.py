@@ -33,6 +33,9 @@ PATIENT_ROUNDS = 5
 BACKEND_S = 0.15
 """Until the backend answers."""
 
+CALM_S = 0.05
+"""Before each request, so that none is measured in the wake of another's."""
+
 BUDGET_S = 3.0
 """An export's, by default."""
 
@@ -82,6 +85,7 @@ class Variant:
     def ask(self) -> Sample:
         """Ask once, when the environment is frozen."""
         self.environments.settle()
+        time.sleep(CALM_S)
         began = time.perf_counter()
         invocation = self.environments.invoke(deployed.event())
         waited = time.perf_counter() - began
