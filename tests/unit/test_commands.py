@@ -28,6 +28,15 @@ COMMANDS = [
     "bench",
 ]
 
+ELSEWHERE = """
+import platform, sys
+
+platform.machine = lambda: "arm64"
+import pytest
+
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
 
 def passes_on(script):
     last = script if isinstance(script, str) else script[-1]
@@ -78,8 +87,7 @@ def test_new_locks_are_tested_in_environments_made_from_them():
     ("tests", "code"), [("tests/e2e/test_readme.py", 1), ("tests/unit/test_floors.py", 0)]
 )
 def test_tests_say_in_one_line_where_they_do_not_run(tests, code):
-    elsewhere = "import platform, pytest, sys; platform.machine = lambda: 'arm64'; sys.exit(pytest.main(sys.argv[1:]))"
-    command = [sys.executable, "-c", elsewhere, "--collect-only", "-q", tests]
+    command = [sys.executable, "-c", ELSEWHERE, "--collect-only", "-q", tests]
     ran = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", cwd=ROOT)
 
     assert ran.returncode == code, ran.stdout + ran.stderr
