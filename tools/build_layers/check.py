@@ -1,6 +1,7 @@
 """Every gate, and what comes of passing them."""
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -56,9 +57,9 @@ def check(candidate: Candidate, *, passed: Collection[str] = (), progress: Progr
         shown.advance()
         return breaches
 
-    with ThreadPoolExecutor(len(gates)) as pool:  # those that run the target wait for it side by side
-        breaches = [breach for found in pool.map(judge, gates) for breach in found]
-    return Verdict(gates, skipped, breaches)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the last takes longest, so it begins first
+        judged = list(pool.map(judge, reversed(gates)))
+    return Verdict(gates, skipped, [breach for found in reversed(judged) for breach in found])
 
 
 def _skipped(candidate: Candidate) -> dict[str, str]:
