@@ -1,6 +1,8 @@
 """Credentials come from a secret at the first export; wrong ones cost traces, never answers."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -149,10 +151,10 @@ def to_langfuse(receiver, tracing_to):
     """Makes tracing to the receiver with keys from a secret, or from the environment."""
     from langfuse._client.resource_manager import LangfuseResourceManager
 
-    def make(*values, **settings):
+    def make(*values, host=receiver.url, **settings):
         session = Session(*values)
         arn = {"langfuse_secret_arn": ARN} if values else {}
-        where = Settings(langfuse_host=receiver.url, **arn, **settings)
+        where = Settings(langfuse_host=host, **arn, **settings)
         traced = tracing_to(None)
         traced.delivery._destination = Langfuse(where, session, traced.provider)
         traced.tracer = traced.provider.get_tracer("traced_agent")
@@ -233,3 +235,39 @@ def test_a_mask_and_a_filter_of_the_agents_author_are_heeded(to_langfuse, receiv
     (trace,) = receiver.traces()
     assert [(span.name, span.attributes["text"]) for span in trace.spans] == [("one", "***")]
     assert traced.metrics == {"TracesExported": 1}
+
+
+@pytest.fixture
+def scores():
+    """The paths that an endpoint which takes everything was asked for."""
+    paths = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            paths.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", paths
+        server.shutdown()
+
+
+def test_a_score_of_the_agents_author_leaves_with_the_export(to_langfuse, scores):
+    from langfuse import get_client
+
+    url, paths = scores
+    traced, _ = to_langfuse(keys("pk", "sk"), host=url)
+    traced.run("one")
+    traced.export()
+    get_client().create_score(name="fit", value=1.0, trace_id="a" * 32)
+    traced.run("two")
+    traced.export()
+    assert paths == ["/api/public/otel/v1/traces"] * 2 + ["/api/public/scores"]
