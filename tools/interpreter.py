@@ -57,7 +57,8 @@ def installed(version: str) -> Iterator[Path]:
     names = (f"python{version}", f"python{version}.exe")
     providers = filter(None, (provider.create() for provider in ALL_PROVIDERS.values()))
     pythons = itertools.chain.from_iterable(provider.find_pythons() for provider in providers)
-    yield from (python.executable for python in pythons if python.executable.name in names)
+    named = (python.executable for python in pythons if python.executable.name in names)
+    yield from sorted(named, key=lambda path: path.parent.name == "shims")  # these are slow, and may not run
     major, minor = map(int, version.split("."))
     yield from (python.executable for python in findpython.find_all(major, minor, allow_prereleases=False))
 
