@@ -12,7 +12,7 @@ from infra import context
 from infra.agent_function import LayerError
 from infra.agent_stack import AgentStack
 from infra.bedrock_access import ModelError, check
-from infra.context import ContextError, choice, key, number, one_of, read, setting, switch
+from infra.context import ContextError, choice, key, number, one_of, parser, read, setting, switch
 from layers import LAYERS, Layer
 from traced_agent.settings import Settings
 
@@ -48,12 +48,6 @@ def _email(text: str) -> str:
     return text
 
 
-def _region(text: str) -> str:
-    if len(text.split("-")) < 3 or not text.rpartition("-")[2].isdigit():
-        raise ValueError("a region's code, like us-east-1")
-    return text
-
-
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """What a deployment can be told, with `-c key=value` or an environment variable."""
@@ -65,7 +59,7 @@ class Context:
     )
     region: str = key(
         "The region of the stack and of Bedrock",
-        parse=_region,
+        parse=parser("bedrock_region"),
         default="us-east-1",
         variables=("AWS_REGION", "AWS_DEFAULT_REGION"),
     )

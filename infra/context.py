@@ -19,6 +19,11 @@ def key(says: str, *, parse: Callable[[str], Any], default: Any, variables: tupl
     return field(default=default, metadata={"says": says, "parse": parse, "variables": variables})
 
 
+def parser(name: str) -> Callable[[str], Any]:
+    """What parses one of the function's settings."""
+    return _SETTINGS[name].metadata["parse"]  # type: ignore[no-any-return]
+
+
 def setting(name: str, says: str) -> Any:
     """A context key that is one of the function's settings: its variables, its parser, its default."""
     of = _SETTINGS[name]

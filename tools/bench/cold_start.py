@@ -5,13 +5,13 @@ import functools
 import os
 import shutil
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tools.bench import deployed
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
@@ -22,6 +22,9 @@ from tools.local.environment import Environment
 from tools.local.function import Function
 from tools.local.invocation import Invocation
 from tools.local.langfuse import Langfuse
+
+if TYPE_CHECKING:
+    import subprocess
 
 ROUNDS = 13
 HELD_ROUNDS = 5
@@ -122,16 +125,7 @@ def _sample(function: Function, langfuse: Langfuse, join: Callable[[], None]) ->
     pids: list[int] = []
 
     def start(launch: sandbox.Launch) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(
-            launch.argv,
-            cwd=launch.cwd,
-            env=launch.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-            preexec_fn=join,  # noqa: PLW1509 - the bench starts one process at a time
-        )
+        process = sandbox.start(launch, join=join)
         pids.append(process.pid)
         return process
 

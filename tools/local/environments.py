@@ -1,17 +1,19 @@
 """Execution environments: one per concurrent request, frozen between requests, replaced when they die."""
 
-import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tools.local import sandbox
 from tools.local.environment import INIT_LIMIT_S, Environment, Log
 from tools.local.function import Function
 from tools.local.invocation import FunctionError, Invocation, failure
+
+if TYPE_CHECKING:
+    import subprocess
 
 LIMIT = 50
 """Environments of a function without reserved concurrency: what one machine bears, not an account's limit."""
@@ -177,16 +179,4 @@ class Environments:
         return Environment(function, self._log, self._start, self._bubblewrap)
 
     def _start(self, launch: sandbox.Launch) -> "subprocess.Popen[bytes]":
-        return self._starter.submit(_popen, launch).result()
-
-
-def _popen(launch: sandbox.Launch) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        launch.argv,
-        cwd=launch.cwd,
-        env=launch.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        process_group=0,
-    )
+        return self._starter.submit(sandbox.start, launch).result()

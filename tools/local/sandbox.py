@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,20 @@ def launch(function: Function, api: str, *, bubblewrap: bool | None = None) -> L
     if available() if bubblewrap is None else bubblewrap:
         return _boxed(function, api)
     return _plain(function, api)
+
+
+def start(launch: Launch, *, join: Callable[[], None] | None = None) -> "subprocess.Popen[bytes]":
+    """Start the process in a group of its own; `join` is called in it before its program begins."""
+    return subprocess.Popen(
+        launch.argv,
+        cwd=launch.cwd,
+        env=launch.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        process_group=0,
+        preexec_fn=join,  # noqa: PLW1509 - for who starts one process at a time
+    )
 
 
 @functools.cache

@@ -5,12 +5,12 @@ import os
 import subprocess
 from pathlib import Path
 
-import platformdirs
 import uv
 
 from tools import interpreter
+from tools.cache import CACHE
 
-_HOME = platformdirs.user_cache_path("strands-langfuse-lambda") / "peers"
+_HOME = CACHE / "peers"
 
 
 @functools.cache
