@@ -26,15 +26,15 @@ from tools.local.faults import Faults
 from tools.local.langfuse import FAULTS, Langfuse
 
 ROUNDS = 200
-HANGING_ROUNDS = 150
+HANGING_ROUNDS = 100
 PATIENT_ROUNDS = 5
 """Of those that are busy for seconds with a backend that hangs."""
 
 BACKEND_S = 0.15
 """Until the backend answers."""
 
-CALM_S = 0.05
-"""Before each request, so that none is measured in the wake of another's."""
+CALM_S = {"ok": 0.05, "hang": 0.5}
+"""Before each request, so that each finds the machine rested, whoever was asked before, and waited."""
 
 BUDGET_S = 3.0
 """An export's, by default."""
@@ -79,13 +79,14 @@ class Variant:
 
     environments: Environments
     langfuse: Langfuse
+    calm_s: float = 0.0
     asked: list[str] = field(default_factory=list)
     """The ids of the traces of its runs; empty where the answer does not tell."""
 
     def ask(self) -> Sample:
         """Ask once, when the environment is frozen."""
         self.environments.settle()
-        time.sleep(CALM_S)
+        time.sleep(self.calm_s)
         began = time.perf_counter()
         invocation = self.environments.invoke(deployed.event())
         waited = time.perf_counter() - began
@@ -182,7 +183,7 @@ def _variants(folder: Path, bedrock: Bedrock, weather: str) -> Iterator[Mapping[
             langfuse.tell(weather)
             function = deployed.function(code, bedrock, langfuse)
             function = replace(function, environment={**function.environment, **settings})
-            variants[name] = Variant(stack.enter_context(running(function)), langfuse)
+            variants[name] = Variant(stack.enter_context(running(function)), langfuse, CALM_S[weather])
         yield variants
 
 
