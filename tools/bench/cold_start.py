@@ -37,6 +37,7 @@ Not taken: all code objects in one file behind a finder of our own, and Strands'
 they are asked for. Together they would bring the further goal; they are true of one exact set of versions,
 and each relock would have to prove them anew."""
 _PLAIN = "plain, no usable bytecode"
+_PLAIN_BUILT = "plain, our layers"
 _CGROUP = Path("/sys/fs/cgroup/cpu")
 
 
@@ -105,7 +106,7 @@ def _variants(folder: Path) -> dict[str, tuple[Path, Path]]:
     }
     return {
         _PLAIN: (plain, bare),
-        "plain, our layers": (plain, opt),
+        _PLAIN_BUILT: (plain, opt),
         "ours, no usable bytecode": (ours, bare),
         "ours": (ours, opt),
         **without,
@@ -228,4 +229,13 @@ def _median(samples: list[Sample], column: str) -> float:
 def _claims(found: Mapping[str, list[Sample]]) -> list[Claim]:
     ratio = _median(found["ours"], "answer_cpu") / _median(found[_PLAIN], "answer_cpu")
     what = "CPU to the first answer, ours against the plain handler without usable bytecode"
-    return [at_most(what, ratio, 0.26), at_most(f"{what}, the further goal", ratio, 0.21)]
+    imports = _median(found[_PLAIN_BUILT], "init_cpu") / _median(found[_PLAIN], "init_cpu")
+    return [
+        at_most(
+            "CPU of importing strands and langfuse, our layers against the same without bytecode",
+            imports,
+            0.45,
+        ),
+        at_most(what, ratio, 0.26),
+        at_most(f"{what}, the further goal", ratio, 0.21),
+    ]

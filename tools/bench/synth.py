@@ -1,50 +1,71 @@
-"""The stack, synthesized and deployed again unchanged: what a person waits for at the desk."""
+"""What a person waits for at the desk: the stack synthesized, deployed again, the demo, an edit."""
 
+import json
 import statistics
 import subprocess
+import sys
 import tempfile
+import threading
 import time
+import uuid
 from collections.abc import Callable
+from pathlib import Path
+
+import httpx
 
 from tools import cdk
+from tools.bench import deployed
 from tools.bench.result import Part, Table, at_most, spread
 from tools.bench.sampling import interleave
+from tools.local.cloud import LocalCloud
 from tools.local.control_plane import ControlPlane
+from tools.local.watch import watch
 
 ROUNDS = 5
-_SYNTH = "cdk synth"
-_DEPLOY = "cdk deploy, nothing changed"
+DEMOS = 3
+_WANTED = {
+    "cdk synth": 6,
+    "cdk deploy, nothing changed": 10,
+    "hatch run demo": 30,
+    "an edit of agent.py, to the first answer with it": 3,
+}
+"""Seconds."""
 
 
 def measure() -> Part:
-    """Warm, against a control plane on this machine that has the stack already."""
+    """Warm, against a control plane on this machine."""
+    synth, deploy, demo, edit = _WANTED
     with ControlPlane() as plane:
         synthesized = plane.synthesize({})
         plane.bootstrap(synthesized)
         plane.deploy(synthesized)
-        deploy = ("deploy", "--require-approval", "never")
-        steps = {_SYNTH: _timed(plane, "synth", "--quiet"), _DEPLOY: _timed(plane, *deploy)}
+        again = ("deploy", "--require-approval", "never")
+        steps = {synth: _cdk(plane, "synth", "--quiet"), deploy: _cdk(plane, *again)}
         samples, failed = interleave("synth", steps, ROUNDS)
+        samples[edit] = _edits(plane)
+    demos, failed_demos = interleave("demo", {demo: _demo}, DEMOS)
+    samples |= demos
     return Part(
-        title="Synthesizing and deploying the stack",
+        title="At the desk",
         tables=[
             Table(
                 "Warm, in seconds",
                 ["command", "median (middle half)"],
-                [[name, spread(seconds)] for name, seconds in samples.items()],
-                "The whole command as it is typed, from Python's start to its end; the layers are built.",
+                [[name, spread(samples[name])] for name in _WANTED if name in samples],
+                "The whole command as it is typed, from Python's start to its end; the layers are built. "
+                "The demo ends when its trace has arrived.",
             )
         ],
         claims=[
             at_most(name, statistics.median(samples[name]), wanted, " s")
-            for name, wanted in ((_SYNTH, 6), (_DEPLOY, 10))
+            for name, wanted in _WANTED.items()
             if name in samples
         ],
-        absent=failed,
+        absent=failed | failed_demos,
     )
 
 
-def _timed(plane: ControlPlane, *words: str) -> Callable[[], float]:
+def _cdk(plane: ControlPlane, *words: str) -> Callable[[], float]:
     def sample() -> float:
         with tempfile.TemporaryDirectory() as out:
             started = time.perf_counter()
@@ -53,3 +74,30 @@ def _timed(plane: ControlPlane, *words: str) -> Callable[[], float]:
             return time.perf_counter() - started
 
     return sample
+
+
+def _demo() -> float:
+    started = time.perf_counter()
+    for module, *words in (("tools.build_layers", "build", "--quiet"), ("tools.local", "demo")):
+        subprocess.run([sys.executable, "-m", module, *words], check=True, cwd=cdk.ROOT, capture_output=True)
+    return time.perf_counter() - started
+
+
+def _edits(plane: ControlPlane) -> list[float]:
+    """Edit a copy of the handler, and ask until the model is told what was edited."""
+    with tempfile.TemporaryDirectory() as folder, LocalCloud(plane=plane, log=lambda _: None) as cloud:
+        source = deployed.copy(deployed.OURS, Path(folder) / "src")
+        threading.Thread(target=watch, args=(cloud, lambda _: None, source), daemon=True).start()
+        time.sleep(1)  # it looks at what there is before anything changes
+        return [_edit(cloud, source / "traced_agent" / "agent.py") for _ in range(ROUNDS)]
+
+
+def _edit(cloud: LocalCloud, agent: Path) -> float:
+    mark = uuid.uuid4().hex
+    started = time.perf_counter()
+    agent.write_text(agent.read_text().replace("You are", f"{mark} You are", 1))
+    while True:
+        httpx.post(cloud.url, json={"query": "Hello"}, timeout=60, trust_env=False).raise_for_status()
+        if mark in json.dumps(cloud.bedrock.requests[-1]):
+            return time.perf_counter() - started
+        time.sleep(0.05)

@@ -28,6 +28,9 @@ _SAM_LAYER = """\
 """
 
 
+_SERVICES = "bedrock-runtime\ns3\nsecretsmanager\nsts\n"
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One way to make layer zips: `build(work, cache)` leaves `<layer>.zip` files in `work`.
@@ -76,6 +79,15 @@ class OurRecipe(Recipe):
         """Remove what was built, and keep the caches."""
         for name in self.layers:
             _remove(work / "layers" / name / "build")
+
+
+class SlimRecipe(OurRecipe):
+    """The same, with botocore's descriptions of what the function calls and no others."""
+
+    def prepare(self, work: Path) -> None:
+        """Clone, and name the services."""
+        super().prepare(work)
+        (work / "layers" / "strands" / "botocore-services.txt").write_text(_SERVICES)
 
 
 def _remove(path: Path) -> None:
