@@ -23,7 +23,7 @@ _UNCHECKED_HASH = 1
 _OTHER_VERSION = ("langfuse>=5.0.4", "langfuse==5.0.3")
 _NOTE = """\
 Cold: nothing in any cache. Ours puts what it built through the gates of `check-layers`, the others check
-nothing; what else it waits for is pip reading the index's pages, and the compilers, on every core there is."""
+nothing; what else it waits for is pip reading the index's pages, and the compilers, on all cores."""
 _STEPS = ("cold", "nothing changed", "one package changed", "warm")
 
 
