@@ -170,6 +170,7 @@ def _ours(work: Path, cache: Path) -> None:
 
 RECIPES = (
     OurRecipe("ours", "hatch run build-layers", _ours),
+    SlimRecipe("ours, slim", "the same with four of botocore's services", _ours),
     Recipe(
         "pip",
         "pip install --target --platform, zip (AWS's layer documentation)",
