@@ -27,7 +27,7 @@ from tools.local.langfuse import Langfuse
 BATCH = 50
 ROUNDS = 8
 SOAK = 5_000
-CLIENTS = (1, 2, 4, 8, 16, 24)
+CLIENTS = (1, 2, 4, 8, 16)
 REQUESTS_A_CLIENT = 20
 _BARE = "a bare Strands agent call"
 _TOOL = '''
