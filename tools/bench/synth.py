@@ -1,5 +1,6 @@
 """What a person waits for at the desk: the stack synthesized, deployed again, the demo, an edit."""
 
+import contextlib
 import json
 import statistics
 import subprocess
@@ -87,9 +88,14 @@ def _edits(plane: ControlPlane) -> list[float]:
     """Edit a copy of the handler, and ask until the model is told what was edited."""
     with tempfile.TemporaryDirectory() as folder, LocalCloud(plane=plane, log=lambda _: None) as cloud:
         source = deployed.copy(deployed.OURS, Path(folder) / "src")
-        threading.Thread(target=watch, args=(cloud, lambda _: None, source), daemon=True).start()
+        threading.Thread(target=_watch, args=(cloud, source), daemon=True).start()
         time.sleep(1)  # it looks at what there is before anything changes
         return [_edit(cloud, source / "traced_agent" / "agent.py") for _ in range(ROUNDS)]
+
+
+def _watch(cloud: LocalCloud, source: Path) -> None:
+    with contextlib.suppress(Exception):  # it ends when the cloud and the folder are gone
+        watch(cloud, lambda _: None, source)
 
 
 def _edit(cloud: LocalCloud, agent: Path) -> float:
