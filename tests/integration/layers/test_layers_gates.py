@@ -365,6 +365,12 @@ def test_imports_stop_a_missing_module(changed):
     assert "`import langfuse` fails: ModuleNotFoundError: No module named 'langfuse.types'" in said
 
 
+def test_imports_stop_a_missing_module_that_the_handler_puts_off(changed):
+    said = stopped("imports", changed("strands", {"strands/vended_plugins/skills/skill.py": None}))
+    (failed,) = (line for line in said if "import *" in line)
+    assert failed.startswith("`from strands import *` fails: ModuleNotFoundError")
+
+
 def test_imports_stop_a_module_that_is_compiled(changed):
     said = stopped("imports", changed("langfuse", {COMPILED: None}))
     assert "backoff/_jitter.py was compiled when it was imported" in said

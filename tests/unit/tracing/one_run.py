@@ -4,6 +4,9 @@ import json
 import os
 import sys
 
+if sys.argv[1] == "ours":
+    from traced_agent import cold_start  # noqa: F401 - as the function does, before Strands
+
 from opentelemetry.trace import get_tracer
 from strands import Agent, tool
 from strands.models import Model

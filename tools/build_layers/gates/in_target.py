@@ -47,7 +47,7 @@ def _judged(tree: Tree) -> list[str]:
 def imports(candidate: Candidate) -> Iterator[str]:
     """Strands, Langfuse, the OTLP exporter and the handler import from a read-only tree, uncompiled."""
     with tempfile.TemporaryDirectory() as scratch, _mounted(candidate) as mounted:
-        modules = [*_MODULES, _ENTRY] if candidate.handler else _MODULES
+        modules = [_ENTRY, *_MODULES] if candidate.handler else _MODULES  # it says how the rest loads
         if candidate.handler:
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(candidate.handler, scratch, dirs_exist_ok=True, ignore=ignored)

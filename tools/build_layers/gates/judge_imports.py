@@ -2,18 +2,21 @@
 
 Takes the folder that would be /opt, the function's code (or nothing), and the modules to import; prints a
 line for each breach. The folder is read-only for this process, as /opt is, and nothing in it may be compiled.
+What the handler puts off, packages that load when they are asked for, is asked for, too.
 """
 
 import errno
 import importlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 CHANGING = frozenset({"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod"})
+
+_LAZY = "traced_agent.lazy_packages"
 
 
 class Watch:
@@ -40,6 +43,18 @@ class Watch:
         return text.removeprefix(folder) if folder else None
 
 
+def _attempt(what: str, load: Callable[[], object], told: TextIO) -> None:
+    try:
+        load()
+    except BaseException as error:  # noqa: BLE001 - a module may exit, too
+        print(f"`{what}` fails: {type(error).__name__}: {error}".replace("\n", " "), file=told)
+
+
+def _put_off() -> list[str]:
+    """The packages of which the handler has loaded only what it needs."""
+    return [name for name, module in sys.modules.items() if type(module).__module__ == _LAZY]
+
+
 def main(opt: str, handler: str, *modules: str) -> None:
     """Import the modules, and print what went wrong."""
     told = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -50,10 +65,13 @@ def main(opt: str, handler: str, *modules: str) -> None:
     watch = Watch({str(python), *linked})
     sys.addaudithook(watch)
     for module in modules:
-        try:
-            importlib.import_module(module)
-        except BaseException as error:  # noqa: BLE001 - a module may exit, too
-            print(f"`import {module}` fails: {type(error).__name__}: {error}".replace("\n", " "), file=told)
+        _attempt(f"import {module}", lambda module=module: importlib.import_module(module), told)
+    for package in _put_off():
+        _attempt(
+            f"from {package} import *",
+            lambda package=package: getattr(sys.modules[package], "__all__", None),
+            told,
+        )
     for path in watch.compiled:
         print(f"{path} was compiled when it was imported", file=told)
     for path in watch.written:

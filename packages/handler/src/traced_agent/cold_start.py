@@ -2,7 +2,10 @@
 
 import gc
 
+from traced_agent import lazy_packages
+
 gc.disable()  # What init makes stays: looking for garbage in it would be a tenth of the cold start.
+lazy_packages.install("strands", first="strands.agent")
 
 
 def done() -> None:

@@ -1,7 +1,6 @@
 """Where traces go: to Langfuse, by its own SDK, or to any OTLP collector; never to both."""
 
 import logging
-import sys
 from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -93,19 +92,13 @@ class Langfuse:
         self._secret = Secret(settings.langfuse_secret_arn, session) if settings.langfuse_secret_arn else None
         self._provider = provider
         self._handover: Handover | None = None
-        self._first = True
 
     def prepare(self) -> None:
-        """Where the author has imported Langfuse's SDK, have its client ready for `get_client()`.
-
-        Only before the first run: from then on it may be our own export that imports it, just now.
-        """
-        first, self._first = self._first, False
-        if first and "langfuse" in sys.modules:
-            try:
-                self._ready()
-            except Exception as error:  # noqa: BLE001 - the export will say it, and count
-                logger.debug("error=<%s> | langfuse's client is not ready", error)
+        """Have Langfuse's client ready for `get_client()`."""
+        try:
+            self._ready()
+        except Exception as error:  # noqa: BLE001 - the export will say it, and count
+            logger.debug("error=<%s> | langfuse's client is not ready", error)
 
     def shaped(self, span: ReadableSpan) -> ReadableSpan:
         """As Langfuse's SDK would have made it."""

@@ -3,9 +3,11 @@
 `start` once, `observe` each run, `export` when nobody waits any more.
 """
 
+import functools
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -16,15 +18,12 @@ from opentelemetry.trace import Link, Span, StatusCode, Tracer, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from traced_agent import __version__
-from traced_agent.content import without_content
-from traced_agent.delivery import Delivery
-from traced_agent.destinations import Langfuse, Otlp
 from traced_agent.spans import SCOPE, Provider, Recorder, Run, resource
 
 if TYPE_CHECKING:
     import boto3
 
-    from traced_agent.destinations import Destination
+    from traced_agent.delivery import Delivery
     from traced_agent.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -71,11 +70,12 @@ class Tracing:
         self,
         settings: "Settings | None" = None,
         tracer: Tracer | None = None,
-        delivery: Delivery | None = None,
+        delivery: "Callable[[], Delivery] | None" = None,
     ) -> None:
         self._settings = settings
         self._tracer = tracer or trace.NoOpTracer()
         self._delivery = delivery
+        self._first = True
 
     @property
     def enabled(self) -> bool:
@@ -103,8 +103,7 @@ class Tracing:
         block is left, spans still open (of an abandoned thread, say) enter the trace as they stand.
         `traceparent`, W3C's header, becomes a link.
         """
-        if self._delivery is not None:
-            self._delivery.prepare()
+        self._prepare()
         carried = {
             "session.id": session_id,
             "user.id": user_id,
@@ -144,7 +143,16 @@ class Tracing:
         Never raises. What could not be sent is kept and goes with the next export.
         """
         if self._delivery is not None:
-            self._delivery.export(budget_s)
+            self._delivery().export(budget_s)
+
+    def _prepare(self) -> None:
+        """Where the agent's author has imported Langfuse's SDK, have its client ready for `get_client()`.
+
+        Only before the first run: from then on it may be our own export that imports it, just now.
+        """
+        first, self._first = self._first, False
+        if first and self._delivery is not None and "langfuse" in sys.modules:
+            self._delivery().prepare()
 
     def _root_attributes(self, query: Mapping[str, Any]) -> dict[str, Any]:
         known: dict[str, Any] = {
@@ -180,17 +188,24 @@ def start(settings: "Settings", session: "Callable[[], boto3.Session]") -> Traci
         release=settings.langfuse_release,
     )
     provider = Provider(recorder, about)
-    destination: Destination = (
-        Otlp(settings, session) if settings.otlp_endpoint else Langfuse(settings, session, provider)
-    )
-    delivery = Delivery(
-        destination,
+    trace.set_tracer_provider(provider)
+    delivery = functools.cache(functools.partial(_delivery, settings, session, provider, recorder))
+    return Tracing(settings, provider.get_tracer(SCOPE, __version__), delivery)
+
+
+def _delivery(
+    settings: "Settings", session: "Callable[[], boto3.Session]", provider: Provider, recorder: Recorder
+) -> "Delivery":
+    from traced_agent.content import without_content  # noqa: PLC0415 - none of these before the answer
+    from traced_agent.delivery import Delivery  # noqa: PLC0415
+    from traced_agent.destinations import Langfuse, Otlp  # noqa: PLC0415
+
+    return Delivery(
+        Otlp(settings, session) if settings.otlp_endpoint else Langfuse(settings, session, provider),
         recorder.finished,
         strip=without_content if settings.trace_content == "metadata" else None,
         spooled=settings.trace_spool == "log",
     )
-    trace.set_tracer_provider(provider)
-    return Tracing(settings, provider.get_tracer(SCOPE, __version__), delivery)
 
 
 def _has_keys(settings: "Settings") -> bool:

@@ -1,0 +1,99 @@
+"""Strands, loaded lazily as the function does, is the Strands that it is otherwise."""
+
+import json
+import subprocess
+
+import pytest
+
+SAME = """
+import sys
+import lambda_handler
+
+lazy = {name: module for name, module in list(sys.modules.items()) if type(module).__name__ == "_Package"}
+assert {"strands", "strands.telemetry", "strands.experimental"} <= lazy.keys(), lazy
+for package, module in lazy.items():
+    asked = {name: getattr(module, name) for name in module.__spec__.loader_state}
+    module.__spec__.loader.run(module)
+    for name, value in asked.items():
+        assert vars(module)[name] is value, (package, name)
+    print(package, len(asked))
+"""
+"""Each name that is gathered lazily is what the package's own `__init__` gathers; says how many those are."""
+
+EVERY = """
+import importlib, json, pathlib, random, sys
+
+if sys.argv[3] != "eager":
+    from traced_agent import cold_start
+import strands
+
+(root,) = map(pathlib.Path, strands.__path__)
+modules = sorted(path.relative_to(root.parent).with_suffix("") for path in root.rglob("*.py"))
+names = [".".join(module.parts).removesuffix(".__init__") for module in modules]
+random.Random(sys.argv[3]).shuffle(names)
+imported = []
+for name in names:
+    try:
+        importlib.import_module(name)
+        imported.append(name)
+    except ImportError:
+        pass
+print(json.dumps(imported))
+"""
+"""Every module of Strands, in an order of its own; some need what the layers do not hold."""
+
+
+@pytest.fixture(scope="module")
+def said(opt, source, target_python):
+    """What a script prints that runs as the function does."""
+
+    def run(script, *arguments):
+        paths = "import sys; sys.path[:0] = sys.argv[1:3]\n"
+        argv = [
+            target_python,
+            "-IB",
+            "-W",
+            "ignore",
+            "-c",
+            paths + script,
+            source,
+            opt / "python",
+            *arguments,
+        ]
+        environment = {"AWS_REGION": "us-east-1", "BEDROCK_MODEL_ID": "us.anthropic.x"}
+        done = subprocess.run(argv, env=environment, capture_output=True, encoding="utf-8", check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_every_name_is_the_one_that_strands_itself_gathers(said):
+    counts = {package: int(count) for package, count in map(str.split, said(SAME).splitlines()[-20:])}
+    assert counts["strands"] > 20
+
+
+@pytest.mark.parametrize("order", ["1", "2"])
+def test_what_of_strands_can_be_imported_can_be_imported_still_in_any_order(said, order):
+    eager, lazy = (set(json.loads(said(EVERY, how))) for how in ("eager", order))
+    assert len(eager) > 200
+    assert eager <= lazy
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "from strands.models import BedrockModel",
+        "from strands.models.bedrock import BedrockModel",
+        "from strands import tool, Agent",
+        "from strands.tools.decorator import tool",
+        "from strands.session import S3SessionManager",
+        "from strands.telemetry import StrandsTelemetry",
+        "from strands.hooks import HookProvider",
+        "from strands.multiagent import GraphBuilder, Swarm",
+        "from strands.experimental import steering",
+        "import strands.types.content",
+    ],
+)
+def test_an_agents_author_may_begin_anywhere(said, wanted):
+    assert said(f"from traced_agent import cold_start\n{wanted}\nprint('fine')") == "fine\n"
