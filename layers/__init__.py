@@ -22,7 +22,7 @@ ARCHITECTURE = "x86_64"
 PLATFORM = f"manylinux2014_{ARCHITECTURE}"
 """The wheels' platform tag."""
 
-BUILD_FORMAT = 1
+BUILD_FORMAT = 2
 """Raised when the builder or its gates change, so that layers built before count as stale."""
 
 HERE = Path(__file__).parent

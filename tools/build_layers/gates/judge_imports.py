@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -65,13 +66,9 @@ def main(opt: str, handler: str, *modules: str) -> None:
     watch = Watch({str(python), *linked})
     sys.addaudithook(watch)
     for module in modules:
-        _attempt(f"import {module}", lambda module=module: importlib.import_module(module), told)
+        _attempt(f"import {module}", partial(importlib.import_module, module), told)
     for package in _put_off():
-        _attempt(
-            f"from {package} import *",
-            lambda package=package: getattr(sys.modules[package], "__all__", None),
-            told,
-        )
+        _attempt(f"from {package} import *", partial(getattr, sys.modules[package], "__all__", None), told)
     for path in watch.compiled:
         print(f"{path} was compiled when it was imported", file=told)
     for path in watch.written:
