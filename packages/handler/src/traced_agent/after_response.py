@@ -35,6 +35,9 @@ _SPARE_S: Final = 0.5
 _POSTING_S: Final = 2.0
 """For the runtime to post an answer; a runtime that never says so must not hold the environment."""
 
+_GLANCE_S: Final = 0.5
+"""So often whoever waits for an answer looks whether it is out, unasked."""
+
 _FAILURES: Final = 50
 """So often in a row, and the extension is taken for dead."""
 
@@ -50,7 +53,8 @@ class Answered:
         """Note that the answer to this request is out, or will be in so many seconds at the latest."""
         with self._changed:
             self._last = (request_id, time.monotonic() + in_s)
-            self._changed.notify_all()
+            if not in_s:  # else nobody need wake up yet: whoever waits looks again by himself
+                self._changed.notify_all()
 
     def wait(self, request_id: str, timeout_s: float) -> None:
         """Wait for that, for `timeout_s` seconds at most."""
@@ -60,14 +64,16 @@ class Answered:
                 answered, out = self._last
                 if answered == request_id and out <= now:
                     return
-                self._changed.wait((min(out, until) if answered == request_id else until) - now)
+                self._changed.wait(
+                    min(out if answered == request_id else until, until, now + _GLANCE_S) - now
+                )
 
 
 class Extension:
     """The internal extension: a registration, and the loop over events."""
 
     def __init__(self, api: str, *, pause_s: float = 0.1) -> None:
-        self._api = api
+        self._connection = http.client.HTTPConnection(api)
         self._pause_s = pause_s
         """Before the next event is asked for again, when that failed."""
         self._id = ""
@@ -123,13 +129,13 @@ class Extension:
     def _call(
         self, method: str, path: str, body: str | None, headers: Mapping[str, str]
     ) -> tuple[http.client.HTTPResponse, bytes]:
-        connection = http.client.HTTPConnection(self._api)
         try:
-            connection.request(method, _API + path, body, dict(headers))
-            response = connection.getresponse()
+            self._connection.request(method, _API + path, body, dict(headers))
+            response = self._connection.getresponse()
             return response, response.read()
-        finally:
-            connection.close()
+        except BaseException:
+            self._connection.close()  # the next call opens it again
+            raise
 
 
 class AfterResponse:

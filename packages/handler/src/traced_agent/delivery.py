@@ -1,5 +1,6 @@
 """Brings runs to their destination, within a budget, and keeps those that did not get there."""
 
+import functools
 import logging
 import sys
 import threading
@@ -7,7 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
@@ -15,9 +16,13 @@ from opentelemetry.trace import format_trace_id
 
 from traced_agent import metrics, spool
 from traced_agent.collector import BusyError, ExportError, Flight, UnauthorizedError, encode
+from traced_agent.deadline import begin, ended
 from traced_agent.destinations import Destination
 from traced_agent.secret import SecretError
 from traced_agent.spans import Key, key, size
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +76,8 @@ class Delivery:
         self._counts: Counter[str] = Counter()
         self._one_at_a_time = threading.Lock()
         self._flight: Flight | None = None
-        self._thread: threading.Thread | None = None
-        self._flusher: threading.Thread | None = None
+        self._flown: Future[None] | None = None
+        self._flushed: Future[None] | None = None
         self._trouble: str | None = None
 
     def prepare(self) -> None:
@@ -110,7 +115,7 @@ class Delivery:
             run.tries += 1
         spans = [span for run in self._runs for span in run.spans]
         self._flight = Flight(spans, until - time.monotonic())
-        self._thread = _started(self._fly, self._flight)
+        self._flown = begin(functools.partial(self._fly, self._flight))
 
     def _fly(self, flight: Flight) -> None:
         """Send what is left; in a thread of its own, since nothing else bounds it for sure."""
@@ -137,15 +142,14 @@ class Delivery:
 
     def _landed(self, until: float) -> bool:
         """Wait for the flight under way, cut it off in time, settle what it did; whether it is over."""
-        if self._flight is None or self._thread is None:
+        if self._flight is None or self._flown is None:
             return True
-        self._thread.join(max(0.0, until - time.monotonic()))
-        if self._thread.is_alive():
+        if not ended(self._flown, until - time.monotonic()):
             self._flight.abort()
-            self._thread.join(_GRACE_S)
+            ended(self._flown, _GRACE_S)
             self._flight.trouble = "the backend took longer than the export may"
         self._settle(self._flight)
-        if over := not self._thread.is_alive():
+        if over := self._flown.done():
             self._flight = None
         return over
 
@@ -200,18 +204,12 @@ class Delivery:
 
     def _flush(self, until: float) -> None:
         """Let the destination's SDK send what the agent's author gave it; one that hangs is left behind."""
-        if self._flusher is None or not self._flusher.is_alive():
-            self._flusher = _started(self._send_authors)
-            self._flusher.join(max(0.0, until - time.monotonic()))
+        if self._flushed is None or self._flushed.done():
+            self._flushed = begin(self._send_authors)
+            ended(self._flushed, until - time.monotonic())
 
     def _send_authors(self) -> None:
         try:
             self._destination.flush()
         except BaseException as error:  # noqa: BLE001 - said, and no more
             logger.warning("%s: %s | scores and media are not sent", type(error).__name__, error)
-
-
-def _started(target: Callable[..., None], *args: Any) -> threading.Thread:
-    thread = threading.Thread(target=target, args=args, name="traces", daemon=True)
-    thread.start()
-    return thread
