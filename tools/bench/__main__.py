@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import platform
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -13,13 +14,13 @@ from typing import Any
 
 from rich.table import Table as Shown
 
+from tools import cache
 from tools.bench import page
 from tools.bench.result import Part, figure
 from tools.command import ERR, OUT, run
 
 PARTS = ("layers", "cold-start", "warm", "traces", "stream", "synth")
 DOCS = Path(__file__).parents[2] / "docs"
-RESULTS = DOCS / "benchmarks.json"
 
 
 def main() -> int:
@@ -30,14 +31,35 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.part) - set(PARTS):
         parser.error(f"no part is called {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
-    for name in options.part or PARTS:
+    return bench(options.part or PARTS, as_json=options.json)
+
+
+def bench(
+    names: Sequence[str],
+    *,
+    as_json: bool = False,
+    measure: Callable[[str], Part] | None = None,
+    docs: Path = DOCS,
+) -> int:
+    """Measure the parts named; one that fails stops no other, and leaves what was found of it before.
+
+    Returns:
+        The exit code: 1 if one failed.
+    """
+    failed = 0
+    for name in names:
         ERR.print(f"[bold]{name}[/]")
-        result = _result(_measure(name))
-        _keep(name, result)
+        try:
+            result = _result((measure or _measure)(name))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others can still be measured
+            failed = 1
+            ERR.print(f"{name} failed: {type(error).__name__}: {error}", style="red", markup=False)
+            continue
+        _keep(name, result, docs)
         _show(result)
-        if options.json:
+        if as_json:
             OUT.print_json(json.dumps({name: result}))
-    return 0
+    return failed
 
 
 def _measure(name: str) -> Part:
@@ -55,14 +77,13 @@ def _result(part: Part) -> dict[str, Any]:
     }
 
 
-def _keep(name: str, result: dict[str, Any]) -> None:
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+def _keep(name: str, result: dict[str, Any], docs: Path) -> None:
+    file = docs / "benchmarks.json"
+    results = json.loads(file.read_text("utf-8")) if file.exists() else {}
     results[name] = result
     ordered = {name: results[name] for name in PARTS if name in results}
-    half = RESULTS.with_suffix(".part")
-    half.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
-    half.replace(RESULTS)
-    page.write(json.loads(RESULTS.read_text()), DOCS / "benchmarks.md")
+    cache.write(file, (json.dumps(ordered, indent=1, ensure_ascii=False) + "\n").encode())
+    page.write(json.loads(file.read_text("utf-8")), docs / "benchmarks.md")
 
 
 def _show(result: dict[str, Any]) -> None:

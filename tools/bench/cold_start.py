@@ -238,15 +238,15 @@ def _median(samples: list[Sample], column: str) -> float:
 
 
 def _claims(found: Mapping[str, list[Sample]]) -> list[Claim]:
-    ratio = _median(found["ours"], "answer_cpu") / _median(found[_PLAIN], "answer_cpu")
     what = "CPU to the first answer, ours against the plain handler without usable bytecode"
-    imports = _median(found[_PLAIN_BUILT], "init_cpu") / _median(found[_PLAIN], "init_cpu")
+    imports = "CPU of importing strands and langfuse, our layers against the same without bytecode"
+    wanted = [
+        (imports, _PLAIN_BUILT, "init_cpu", 0.45),
+        (what, "ours", "answer_cpu", 0.26),
+        (f"{what}, the further goal", "ours", "answer_cpu", 0.21),
+    ]
     return [
-        at_most(
-            "CPU of importing strands and langfuse, our layers against the same without bytecode",
-            imports,
-            0.45,
-        ),
-        at_most(what, ratio, 0.26),
-        at_most(f"{what}, the further goal", ratio, 0.21),
+        at_most(claim, _median(found[name], column) / _median(found[_PLAIN], column), most)
+        for claim, name, column, most in wanted
+        if {name, _PLAIN} <= found.keys()
     ]

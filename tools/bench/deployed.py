@@ -17,6 +17,13 @@ from tools.local.langfuse import Langfuse
 OURS = Path(__file__).parents[2] / "packages" / "handler" / "src"
 PEERS = Path(__file__).parent / "peers"
 QUERY = "What is 2+2?"
+_NEVER_SENDING = """\
+from answering import handler
+
+from traced_agent.delivery import Delivery
+
+Delivery.export = lambda self, budget_s: self._finished.clear()
+"""
 
 
 def opt() -> Path:
@@ -61,6 +68,14 @@ def copy(code: Path, target: Path, **edits: tuple[str, str]) -> Path:
             raise RuntimeError(f"{path.name} has changed: the bench no longer finds {old!r}")
         path.write_text(text.replace(old, new))
     target.parent.chmod(0o755)  # the sandbox is another user's to read
+    return target
+
+
+def never_sending(target: Path) -> Path:
+    """A copy of ours whose spans are made and never sent."""
+    copy(OURS, target)
+    (target / "lambda_handler.py").rename(target / "answering.py")
+    (target / "lambda_handler.py").write_text(_NEVER_SENDING)
     return target
 
 

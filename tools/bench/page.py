@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from tools import cache
 from tools.bench.result import figure
 
 _COLOUR = "#4f46e5"
@@ -22,15 +23,9 @@ def write(results: dict[str, Any], page: Path) -> None:
         sections.append(_section(name, result))
         for number, chart in enumerate(result["part"]["charts"]):
             file = charts / f"{name}-{number}.svg"
-            file.write_text(_svg(chart))
+            cache.write(file, _svg(chart).encode())
             sections.append(f"![{chart['title']}](charts/{file.name})\n")
-    _replace(page, "\n".join(sections))
-
-
-def _replace(path: Path, text: str) -> None:
-    half = path.with_suffix(".part")
-    half.write_text(text)
-    half.replace(path)
+    cache.write(page, "\n".join(sections).encode())
 
 
 def _head() -> str:

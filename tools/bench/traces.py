@@ -3,7 +3,6 @@
 import contextlib
 import json
 import random
-import shutil
 import statistics
 import tempfile
 import time
@@ -53,14 +52,6 @@ BEFORE = "the same, sent in `finally`"
 AFTER = "the same, sent after the answer (ours)"
 SHORT = "ours, its bound set to 0.5 s"
 PLAIN = "Langfuse's documented set-up, flushed"
-
-_NEVER = """\
-from traced_agent.delivery import Delivery
-
-Delivery.export = lambda self, budget_s: self._finished.clear()
-
-from answering import handler
-"""
 
 
 @dataclass(frozen=True)
@@ -169,7 +160,7 @@ def _hanging(folder: Path, bedrock: Bedrock) -> tuple[dict[str, list[Sample]], d
 @contextlib.contextmanager
 def _variants(folder: Path, bedrock: Bedrock, weather: str) -> Iterator[Mapping[str, Variant]]:
     how: dict[str, tuple[Path, dict[str, str]]] = {
-        NEVER: (_never(folder / f"never-{weather}"), {}),
+        NEVER: (deployed.never_sending(folder / f"never-{weather}"), {}),
         BEFORE: (OURS, {"TRACE_EXPORT": "before"}),
         AFTER: (OURS, {}),
         PLAIN: (PEERS / "plain", {}),
@@ -185,13 +176,6 @@ def _variants(folder: Path, bedrock: Bedrock, weather: str) -> Iterator[Mapping[
             function = replace(function, environment={**function.environment, **settings})
             variants[name] = Variant(stack.enter_context(running(function)), langfuse, CALM_S[weather])
         yield variants
-
-
-def _never(code: Path) -> Path:
-    shutil.copytree(OURS, code, ignore=shutil.ignore_patterns("__pycache__"))
-    (code / "lambda_handler.py").rename(code / "answering.py")
-    (code / "lambda_handler.py").write_text(_NEVER)
-    return code
 
 
 class Weather(Faults):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -109,5 +110,7 @@ def _record(layer: Layer, verdict: Verdict, stack: Sequence[Layer]) -> None:
 
 
 def check_paths(paths: Sequence[Path], progress: Progress | None = None) -> Verdict:
-    """Check what something else built, as one function's layers, without a handler; records nothing."""
-    return check(Candidate([of_path(path) for path in paths], handler=None), progress=progress)
+    """Check what something else built, as one function's layers, without a handler; keeps nothing of it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        candidate = Candidate([of_path(path) for path in paths], handler=None, store=Path(scratch))
+        return check(candidate, progress=progress)

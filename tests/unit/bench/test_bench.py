@@ -1,0 +1,169 @@
+"""The measurements: what is compared, what is kept of it, and the page that shows it."""
+
+import importlib
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import layers
+from tools.bench import cold_start, deployed, page
+from tools.bench import layers as layers_bench
+from tools.bench.__main__ import DOCS, PARTS, bench
+from tools.bench.result import Chart, Part, Table, at_most, figure, spread
+from tools.bench.sampling import interleave
+
+FOUND = Part(
+    title="Waking",
+    tables=[Table("Seconds", ["handler", "cold", "bytes"], [["ours | theirs", 1.23456, 12345]], "A note.")],
+    claims=[at_most("cold", 2.0, 1.0, " s"), at_most("warm", 0.5, 1.0, " s")],
+    charts=[
+        Chart("Bars", "s", bars={"ours": 1.5, "theirs": 3.0}),
+        Chart("Curve", "ms", lines={"median": [(1, 2.0), (2, 3.0)]}, x_title="clients"),
+    ],
+    absent={"sam": "there is no sam"},
+)
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """Measures parts by these functions, into a folder of its own; gives the exit code."""
+
+    def run(**parts):
+        return bench(list(parts), measure=lambda name: parts[name](), docs=tmp_path)
+
+    return run
+
+
+def failing():
+    raise RuntimeError("no room")
+
+
+def interrupted():
+    raise KeyboardInterrupt
+
+
+# sampling
+
+
+def test_every_variant_is_sampled_once_a_round_and_not_always_in_the_same_order():
+    order = []
+    variants = {name: lambda name=name: order.append(name) or len(order) for name in "abc"}
+    samples, failed = interleave("letters", variants, 6)
+    rounds = [order[start : start + 3] for start in range(0, 18, 3)]
+    assert all(sorted(names) == ["a", "b", "c"] for names in rounds)
+    assert len(set(map(tuple, rounds))) > 1
+    assert ({name: len(found) for name, found in samples.items()}, failed) == (dict.fromkeys("abc", 6), {})
+
+
+def test_a_peer_that_fails_is_named_with_the_reason_and_stops_no_other():
+    samples, failed = interleave("peers", {"fine": lambda: 1, "broken": failing}, 3)
+    assert samples == {"fine": [1, 1, 1]}
+    assert failed == {"broken": "RuntimeError: no room"}
+
+
+# what is kept
+
+
+def test_a_part_that_fails_stops_no_other_and_leaves_what_was_found_before(measured, tmp_path):
+    assert measured(layers=lambda: FOUND) == 0
+    before = json.loads((tmp_path / "benchmarks.json").read_text())["layers"]
+    assert measured(layers=failing, warm=lambda: FOUND) == 1
+    kept = json.loads((tmp_path / "benchmarks.json").read_text())
+    assert kept["layers"] == before
+    assert list(kept) == ["layers", "warm"]
+
+
+def test_an_interrupted_run_leaves_the_page_as_it_was(measured, tmp_path):
+    measured(layers=lambda: FOUND)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(KeyboardInterrupt):
+        measured(layers=interrupted)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_the_page_shows_every_finding_with_its_command(measured, tmp_path):
+    measured(layers=lambda: FOUND)
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert "`hatch run bench layers`" in text
+    assert "| ours \\| theirs | 1.23 | 12,345 |" in text
+    assert "A note." in text
+    assert "| cold | ≤ 1 s | 2 s | **no** |" in text
+    assert "| warm | ≤ 1 s | 0.5 s | yes |" in text
+    assert "Not measured: sam (there is no sam)." in text
+    for number in range(2):
+        assert f"(charts/layers-{number}.svg)" in text
+        drawing = ElementTree.parse(tmp_path / "charts" / f"layers-{number}.svg")
+        assert FOUND.charts[number].title in "".join(drawing.getroot().itertext())
+
+
+def test_the_same_findings_make_the_same_files(tmp_path):
+    result = {"layers": {"measured": "", "machine": "", "versions": "", "part": _as_json(FOUND)}}
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        page.write(result, tmp_path / folder / "benchmarks.md")
+    one, two = (
+        [path.read_bytes() for path in sorted((tmp_path / name).rglob("*.*"))] for name in ("one", "two")
+    )
+    assert one == two
+
+
+def _as_json(part):
+    from dataclasses import asdict
+
+    return json.loads(json.dumps(asdict(part)))
+
+
+def test_the_page_of_this_repository_is_what_its_findings_make(tmp_path):
+    page.write(json.loads((DOCS / "benchmarks.json").read_text("utf-8")), tmp_path / "benchmarks.md")
+    assert (tmp_path / "benchmarks.md").read_text("utf-8") == (DOCS / "benchmarks.md").read_text("utf-8")
+    assert {path.name for path in tmp_path.glob("charts/*")} == {path.name for path in DOCS.glob("charts/*")}
+
+
+def test_every_part_can_be_measured():
+    for name in PARTS:
+        assert callable(importlib.import_module(f"tools.bench.{name.replace('-', '_')}").measure)
+
+
+# figures
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.12345, "0.123"), (12.345, "12.3"), (123.45, "123"), (12345.6, "12,346"), (-140.2, "-140")],
+)
+def test_a_figure_has_three_digits_and_no_fraction_of_a_hundred(value, told):
+    assert figure(value) == told
+
+
+def test_a_spread_is_the_median_and_where_the_middle_half_lies():
+    assert spread([3.0, 1.0, 2.0]) == "2 (1 to 3)"
+    assert spread([float(number) for number in range(1, 10)]) == "5 (2.5 to 7.5)"
+
+
+def test_a_claim_that_is_just_met_holds():
+    assert at_most("it", 0.26, 0.26).holds
+    assert not at_most("it", 0.2601, 0.26).holds
+
+
+# what is compared is there to be compared
+
+
+def test_every_step_that_is_left_out_still_stands_in_the_handler(tmp_path):
+    for number, edits in enumerate(cold_start._STEPS.values()):
+        copy = deployed.copy(deployed.OURS, tmp_path / str(number), **edits)
+        for module in edits:
+            (edited,) = copy.rglob(f"{module}.py")
+            compile(edited.read_text(), str(edited), "exec")
+
+
+def test_an_edit_that_no_longer_fits_is_said(tmp_path):
+    with pytest.raises(RuntimeError, match="the bench no longer finds 'no such text'"):
+        deployed.copy(deployed.OURS, tmp_path / "copy", agent=("no such text", ""))
+
+
+def test_the_package_that_is_changed_is_asked_for(tmp_path):
+    old, new = layers_bench._OTHER_VERSION
+    assert old in Path(layers.LANGFUSE.requirements).read_text().splitlines()
+    assert old.partition(">")[0] == new.partition("=")[0]
