@@ -1,12 +1,15 @@
 """What integration tests run on: the built layers as Lambda mounts them, and the Python that it runs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import layers
 from tools import interpreter
+from tools.build_layers.gates.candidate import HANDLER
 from tools.build_layers.opt import unpack
+from tools.local.bedrock import Bedrock
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +25,16 @@ def opt() -> Path:
 def target_python() -> Path:
     """A CPython of the function's version."""
     return interpreter.target()
+
+
+@pytest.fixture(scope="session")
+def source() -> Path:
+    """What becomes /var/task."""
+    return HANDLER
+
+
+@pytest.fixture(scope="session")
+def bedrock() -> Iterator[Bedrock]:
+    """A stand-in for Bedrock."""
+    with Bedrock() as bedrock:
+        yield bedrock

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import layers
+from tools.build_layers.gates.candidate import HANDLER
 from tools.build_layers.opt import unpack
 from tools.local.bedrock import Bedrock
 from tools.local.environments import Environments
@@ -14,7 +15,7 @@ from tools.local.function import Function
 from tools.local.invocation import Invocation
 from tools.local.langfuse import Langfuse
 
-OURS = Path(__file__).parents[2] / "packages" / "handler" / "src"
+OURS = HANDLER
 PEERS = Path(__file__).parent / "peers"
 QUERY = "What is 2+2?"
 _NEVER_SENDING = """\

@@ -3,11 +3,9 @@
 import contextlib
 import json
 import time
-from pathlib import Path
 
 import pytest
 
-from tools.local.bedrock import Bedrock
 from tools.local.environments import Environments
 from tools.local.function import Function
 
@@ -66,12 +64,6 @@ def _ours(line, run_id):
 
 
 @pytest.fixture(scope="session")
-def source():
-    """What becomes /var/task."""
-    return Path(__file__).parents[3] / "packages" / "handler" / "src"
-
-
-@pytest.fixture(scope="session")
 def deployed(opt, source):
     """Deploys the handler's source, or a copy of it, for the length of a `with`."""
 
@@ -90,9 +82,3 @@ def deployed(opt, source):
             yield Deployed(environments, log)
 
     return deploy
-
-
-@pytest.fixture(scope="session")
-def bedrock():
-    with Bedrock() as bedrock:
-        yield bedrock

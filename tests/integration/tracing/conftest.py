@@ -6,11 +6,9 @@ import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
-from tools.local.bedrock import Bedrock
 from tools.local.environments import Environments
 from tools.local.function import Function
 from tools.local.langfuse import Langfuse
@@ -44,14 +42,14 @@ class Running:
 
 
 @pytest.fixture(scope="session")
-def running(opt, bedrock):
+def running(opt, source, bedrock):
     """Runs the handler with these settings for the length of a `with`; it sends traces to `langfuse`."""
 
     @contextlib.contextmanager
     def run(langfuse, *, code=None, timeout_s=30.0, **environment):
         log = []
         function = Function(
-            code=code or Path(__file__).parents[3] / "packages" / "handler" / "src",
+            code=code or source,
             opt=opt,
             timeout_s=timeout_s,
             environment={
@@ -68,12 +66,6 @@ def running(opt, bedrock):
             yield Running(environments, log)
 
     return run
-
-
-@pytest.fixture(scope="session")
-def bedrock():
-    with Bedrock() as bedrock:
-        yield bedrock
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """Nobody waits for a trace, and no trace is lost: in AWS's own runtime client, with freezes."""
 
 import shutil
-from pathlib import Path
 
 import pytest
-
-SOURCE = Path(__file__).parents[3] / "packages" / "handler" / "src"
 
 
 def test_the_trace_of_each_run_is_whole_before_the_environment_freezes(running, langfuse):
@@ -90,9 +87,11 @@ os.environ["AWS_LAMBDA_RUNTIME_API"] = api
 """
 
 
-def test_where_no_extension_may_register_the_trace_is_there_when_the_answer_is(running, langfuse, tmp_path):
+def test_where_no_extension_may_register_the_trace_is_there_when_the_answer_is(
+    running, source, langfuse, tmp_path
+):
     code = tmp_path / "src"
-    shutil.copytree(SOURCE, code, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
     (code / "lambda_handler.py").rename(code / "the_handler.py")
     (code / "lambda_handler.py").write_text(REFUSED)
     for folder in (tmp_path, tmp_path.parent):

@@ -4,17 +4,14 @@ import contextlib
 import http.client
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tools.local.bedrock import Bedrock
 from tools.local.environments import Environments
 from tools.local.front import FunctionUrl
 from tools.local.function import Function
 
-SOURCE = Path(__file__).parents[3] / "packages" / "handler" / "src"
 JSON_TYPE = {"content-type": "application/json"}
 
 
@@ -54,28 +51,27 @@ def events_of(response):
 
 
 @pytest.fixture(scope="session")
-def serve(opt):
+def serve(opt, source):
     """Serves the handler's source, or other code, for the length of a `with`."""
 
     @contextlib.contextmanager
-    def serve(*, bedrock_url="", streaming=True, code=SOURCE, timeout_s=20.0, environment=None, **function):
+    def serve(*, bedrock_url="", streaming=True, code=None, timeout_s=20.0, environment=None, **function):
         log = []
         variables = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock_url, **(environment or {})}
         if streaming:
             variables["STREAMING"] = "true"
         served = Function(
-            code=code, opt=opt, streaming=streaming, environment=variables, timeout_s=timeout_s, **function
+            code=code or source,
+            opt=opt,
+            streaming=streaming,
+            environment=variables,
+            timeout_s=timeout_s,
+            **function,
         )
         with Environments(served, log=log.append) as environments, FunctionUrl(environments) as front:
             yield Served(environments, front.url, log)
 
     return serve
-
-
-@pytest.fixture(scope="session")
-def bedrock():
-    with Bedrock() as bedrock:
-        yield bedrock
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.integration.url.conftest import SOURCE
 from tools.local.bedrock import Bedrock
 from tools.local.langfuse import Langfuse
 
@@ -159,8 +158,8 @@ def handler(event, context):
 """
 
 
-def test_a_handler_that_dies_mid_stream_fails_the_invocation_and_not_the_environment(serve, tmp_path):
-    shutil.copytree(SOURCE / "traced_agent", tmp_path / "traced_agent")
+def test_a_handler_that_dies_mid_stream_fails_the_invocation_and_not_the_environment(serve, source, tmp_path):
+    shutil.copytree(source / "traced_agent", tmp_path / "traced_agent")
     (tmp_path / "dies.py").write_text(DIES)
     with serve(code=tmp_path, handler="dies.handler") as served:
         invocation = served.environments.invoke(b'{"die": true}')

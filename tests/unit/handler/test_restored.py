@@ -8,15 +8,14 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 
+from tools.build_layers.gates.candidate import HANDLER
 from traced_agent import aws
 from traced_agent.run import Run
 from traced_agent.spans import SystemIds
 
-SOURCE = Path(__file__).parents[3] / "packages" / "handler" / "src"
 WATCHED = """
 import sys
 connected = []
@@ -75,7 +74,7 @@ def test_a_client_made_before_the_snapshot_signs_with_the_credentials_of_after()
 
 
 def test_init_leaves_no_connection_in_the_snapshot():
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), "AWS_EC2_METADATA_DISABLED": "true"}
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HANDLER), "AWS_EC2_METADATA_DISABLED": "true"}
     secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:langfuse-AbCdEf"
     init = subprocess.run(
         [sys.executable, "-c", WATCHED],

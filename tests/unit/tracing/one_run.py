@@ -1,6 +1,5 @@
 """One run of an agent, traced as Langfuse documents it or by us: `one_run.py documented|ours|author-…`."""
 
-import json
 import os
 import sys
 
@@ -9,42 +8,9 @@ if sys.argv[1] == "ours":
 
 from opentelemetry.trace import get_tracer
 from strands import Agent, tool
-from strands.models import Model
 
+from tests.unit.scripted_model import ScriptedModel
 from traced_agent import __version__
-
-
-class TwoTurns(Model):
-    """Uses the tool, then answers."""
-
-    turns = 0
-
-    def get_config(self):
-        return {"model_id": "two-turns"}
-
-    def update_config(self, **config):
-        raise NotImplementedError
-
-    async def structured_output(self, *args, **kwargs):
-        raise NotImplementedError
-        yield
-
-    async def stream(self, messages, tool_specs=None, system_prompt=None, **kwargs):
-        self.turns += 1
-        yield {"messageStart": {"role": "assistant"}}
-        if self.turns == 1:
-            use = {"toolUseId": "t1", "name": "look_up"}
-            yield {"contentBlockStart": {"start": {"toolUse": use}}}
-            arguments = json.dumps({"word": "CANARY-ARGUMENT"})
-            yield {"contentBlockDelta": {"delta": {"toolUse": {"input": arguments}}}}
-            yield {"contentBlockStop": {}}
-            yield {"messageStop": {"stopReason": "tool_use"}}
-        else:
-            yield {"contentBlockDelta": {"delta": {"text": "Four, ünder CANARY-ANSWER."}}}
-            yield {"contentBlockStop": {}}
-            yield {"messageStop": {"stopReason": "end_turn"}}
-        usage = {"inputTokens": 11, "outputTokens": 7, "totalTokens": 18}
-        yield {"metadata": {"usage": usage, "metrics": {"latencyMs": 3}}}
 
 
 @tool
@@ -95,9 +61,8 @@ def ours():
 
 
 def agent():
-    return Agent(model=TwoTurns(), tools=[look_up], system_prompt="CANARY-SYSTEM", callback_handler=None)(
-        QUERY["query"]
-    )
+    model = ScriptedModel((None, ("look_up", {"word": "CANARY-ARGUMENT"}), None), RESPONSE["response"])
+    Agent(model=model, tools=[look_up], system_prompt="CANARY-SYSTEM", callback_handler=None)(QUERY["query"])
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ def start(how, langfuse, **more):
     """One run in a process of its own."""
     environment = {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(__file__).parents[3]),
         "LANGFUSE_BASE_URL": langfuse.url,
         "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
         "LANGFUSE_SECRET_KEY": langfuse.secret_key,

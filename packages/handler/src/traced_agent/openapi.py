@@ -10,8 +10,8 @@ from traced_agent import __version__
 from traced_agent.accept import EVENT_STREAM, HTML
 from traced_agent.errors import STATUS
 from traced_agent.query import SESSION_HEADER, Demo, Query
-from traced_agent.run import UNTRACED
 from traced_agent.settings import Settings
+from traced_agent.tracing import UNTRACED
 
 _JSON = "application/json"
 _STRING = {"type": "string"}

@@ -17,8 +17,7 @@ from strands.types.exceptions import MaxTokensReachedException
 from traced_agent.deadline import DeadlineExceeded, within
 from traced_agent.errors import Problem
 from traced_agent.reply import Reply
-
-UNTRACED: Mapping[str, str | None] = dict.fromkeys(("langfuse_url", "trace_filter", "trace_id", "trace_url"))
+from traced_agent.tracing import UNTRACED
 
 
 @dataclass

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LINKS: Final = ("langfuse_url", "trace_filter", "trace_id", "trace_url")
+UNTRACED: Final[Mapping[str, str | None]] = dict.fromkeys(
+    ("langfuse_url", "trace_filter", "trace_id", "trace_url")
+)
+"""An answer's trace fields, where there is no trace."""
 
 
 class Observation:
@@ -130,12 +133,12 @@ class Tracing:
     def links(self, run_id: str, root: Span = trace.INVALID_SPAN) -> dict[str, str | None]:
         """The answer's four trace fields: all None untraced, the trace's own without a trace."""
         if self._settings is None:
-            return dict.fromkeys(_LINKS)
+            return dict(UNTRACED)
         context = root.get_span_context()
         trace_id = format_trace_id(context.trace_id) if context.is_valid else None
         host = None if self._settings.otlp_endpoint else self._settings.langfuse_host
         url = f"{host}/trace/{trace_id}" if host and trace_id else None
-        return dict(zip(_LINKS, (host, f"run-{run_id}", trace_id, url), strict=True))
+        return dict(zip(UNTRACED, (host, f"run-{run_id}", trace_id, url), strict=True))
 
     def export(self, budget_s: float) -> None:
         """Send what was traced, within `budget_s` seconds whatever the backend does.
