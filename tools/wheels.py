@@ -19,6 +19,8 @@ from tools.command import ERR, Failure
 _DOWNLOADS = 2
 """Processes of pip at once: more take longer to start than they save on two cores."""
 
+_PINNED_PIP = Path(__file__).with_name("pinned_pip.py")
+
 _WORTH_A_PROCESS = 8
 """Wheels, below which another process of pip takes longer to start than it saves."""
 
@@ -135,40 +137,18 @@ def _kept(part: Iterable[Pin], target: Path, store: Path) -> list[Path]:
     return sorted(wheels, key=lambda wheel: -wheel.stat().st_size)
 
 
-def _pip_download(part: Iterable[Pin], target: Path, progress: Progress) -> None:
+def _pip_download(part: Sequence[Pin], target: Path, progress: Progress) -> None:
     """Let pip fetch a part of the lock; it resolves nothing, since everything is pinned and hashed."""
     target.mkdir()
     lock = target / "requirements.txt"
     lock.write_text("".join(pin.text for pin in part), "utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--require-hashes",
-        "--only-binary=:all:",
-    ]
-    command += [
-        "--progress-bar=off",
-        "--no-cache-dir",
-        "--disable-pip-version-check",
-        f"--platform={layers.PLATFORM}",
-        f"--python-version={layers.PYTHON}",
-    ]
-    command += ["--implementation=cp", f"--dest={target}", f"--requirement={lock}"]
-    environment = {"PIP_RETRIES": "2", "PIP_NO_INPUT": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
-    said = []
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, encoding="utf-8"
-    ) as pip:
-        for line in pip.stdout or ():
-            said.append(line)
-            progress(bool(re.search(r"(?:Downloading|Processing) .*\.whl(?:\s|$)", line)))
-    text = "".join(said)
-    if pip.returncode:
-        raise Failure(explain(text) or f"pip failed: {last_line(text)}")
-    for yanked in re.finditer(r"yanked version: '(\S+)' candidate \(version (\S+)", text):
+    pinned = ["-P", str(_PINNED_PIP), ",".join(pin.version for pin in part)]
+    code, said = _pip(pinned, lock, progress)
+    if code and _NONE.search(said):  # a file may spell its version in another way: then look at all of them
+        code, said = _pip(["-m", "pip"], lock, progress)
+    if code:
+        raise Failure(explain(said) or f"pip failed: {last_line(said)}")
+    for yanked in re.finditer(r"yanked version: '(\S+)' candidate \(version (\S+)", said):
         ERR.print(
             f"warning: {yanked[1]} {yanked[2]} was yanked from the index: "
             f"move on with `hatch run lock-layers --upgrade {yanked[1]}`",
@@ -177,6 +157,25 @@ def _pip_download(part: Iterable[Pin], target: Path, progress: Progress) -> None
         )
 
 
+def _pip(program: Sequence[str], lock: Path, progress: Progress) -> tuple[int, str]:
+    """Download what the lock names to beside it: pip's exit code, and what it said."""
+    target = [f"--platform={layers.PLATFORM}", f"--python-version={layers.PYTHON}", "--implementation=cp"]
+    exactly = ["--no-deps", "--require-hashes", "--only-binary=:all:"]
+    quietly = ["--progress-bar=off", "--no-cache-dir", "--disable-pip-version-check"]
+    places = [f"--dest={lock.parent}", f"--requirement={lock}"]
+    command = [sys.executable, *program, "download", *exactly, *target, *quietly, *places]
+    environment = {"PIP_RETRIES": "2", "PIP_NO_INPUT": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
+    said = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, encoding="utf-8"
+    ) as pip:
+        for line in pip.stdout or ():
+            said.append(line)
+            progress(bool(re.search(r"(?:Downloading|Processing) .*\.whl(?:\s|$)", line)))
+    return pip.returncode, "".join(said)
+
+
+_NONE = re.compile(r"No matching distribution found for (\S+)")
 _UNREACHABLE = re.compile(
     r"(ProxyError|SSLError|CERTIFICATE_VERIFY_FAILED|NameResolutionError|name resolution"
     r"|Name or service not known|getaddrinfo failed|Connection refused|Network is unreachable"
@@ -199,7 +198,7 @@ def explain(said: str) -> str | None:
             f"the package index cannot be reached ({cause[1]}): check the network, and where there is a "
             "proxy HTTPS_PROXY and pip's `cert` setting, then run it again"
         )
-    if none := re.search(r"No matching distribution found for (\S+)", said):
+    if none := _NONE.search(said):
         return (
             f"the index has no wheel of {none[1]} for CPython {layers.PYTHON} on {layers.PLATFORM}: ask for "
             "a version that has one in requirements.in and run `hatch run lock-layers`"

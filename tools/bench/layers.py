@@ -22,8 +22,8 @@ ROUNDS = 2
 _UNCHECKED_HASH = 1
 _OTHER_VERSION = ("langfuse>=5.0.4", "langfuse==5.0.3")
 _NOTE = """\
-Cold: nothing in any cache. Ours puts what it built through the gates of `check-layers`, the others check
-nothing; what else it waits for is pip reading the index's pages, and the compilers, on all cores."""
+Cold: nothing in any cache. Ours puts what it built through the gates of `check-layers` within that time; the
+others check nothing."""
 _STEPS = ("cold", "nothing changed", "one package changed", "warm")
 
 
