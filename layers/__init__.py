@@ -3,6 +3,7 @@
 Every other part asks here; `tools.build_layers` writes what this page names, and the stack deploys it.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -88,7 +89,7 @@ def unbuilt(layer: Layer) -> str | None:
         return f"layers/{layer.name} is not built: run `hatch run build-layers`"
     if manifest.get("inputs") != layer.digest():
         return f"layers/{layer.name} is stale, its lock has changed since: run `hatch run build-layers`"
-    if manifest.get("digest") != _sha256(layer.zip):
+    if manifest.get("digest") != sha256(layer.zip):
         return f"layers/{layer.name} is not what was built, its zip has changed: run `hatch run build-layers`"
     return None
 
@@ -111,6 +112,14 @@ def checked(together: Iterable[Layer]) -> dict[str, str]:
     return {layer.name: layer.read_manifest().get("digest", "") for layer in together}
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """A file's digest, in hex."""
+    stat = path.stat()
+    return _hashed(path, (stat.st_ino, stat.st_mtime_ns, stat.st_size))
+
+
+@functools.cache
+def _hashed(path: Path, _state: tuple[int, ...]) -> str:
+    """Once for each state of the file: every step of a build asks for it."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

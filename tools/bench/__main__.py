@@ -53,7 +53,8 @@ def bench(
             result = _result((measure or _measure)(name))
         except Exception as error:  # noqa: BLE001 - whatever it is, the others can still be measured
             failed = 1
-            ERR.print(f"{name} failed: {type(error).__name__}: {error}", style="red", markup=False)
+            reason = f"{name} failed: {type(error).__name__}: {error}".splitlines()[0]
+            ERR.print(reason, style="red", markup=False)
             continue
         _keep(name, result, docs)
         _show(result)

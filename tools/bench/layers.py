@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import resource
 import shutil
 import statistics
 import subprocess
@@ -32,6 +33,7 @@ class Sample:
     """One recipe's build, in seconds and bytes."""
 
     seconds: dict[str, float]
+    cold_cpu: float
     zipped: int
     unzipped: int
     largest: int
@@ -43,10 +45,9 @@ class Sample:
 def measure() -> Part:
     """Build by every recipe in turn, each time in an empty folder with an empty cache."""
     built, failed = interleave("layers", {recipe.name: _sampler(recipe) for recipe in RECIPES}, ROUNDS)
-    sources = {recipe.name: recipe.source for recipe in RECIPES}
     return Part(
         title="Building the layers",
-        tables=[_times(built, sources), _artefacts(built)],
+        tables=[_times(built), _artefacts(built)],
         claims=_claims(built),
         charts=[Chart("Both layers, cold", "seconds", {n: _median(s, "cold") for n, s in built.items()})],
         absent=failed,
@@ -67,7 +68,9 @@ def _sample(recipe: Recipe, work: Path, cache: Path) -> Sample:
         shutil.copyfile(layer.requirements, work / layer.name / "requirements.txt")
     recipe.prepare(work)
     zips = [work / f"{name}.zip" for name in recipe.layers]
+    spent = _cpu()
     seconds = {"cold": _timed(recipe, work, cache)}
+    cold_cpu = _cpu() - spent
     first = _digest(zips)
     seconds["nothing changed"] = _timed(recipe, work, cache)
     recipe.change(work, *_OTHER_VERSION)
@@ -77,6 +80,7 @@ def _sample(recipe: Recipe, work: Path, cache: Path) -> Sample:
     seconds["warm"] = _timed(recipe, work, cache)
     return Sample(
         seconds=seconds,
+        cold_cpu=cold_cpu,
         zipped=sum(path.stat().st_size for path in zips),
         unzipped=sum(entry.file_size for path in zips for entry in zipfile.ZipFile(path).infolist()),
         largest=max(path.stat().st_size for path in zips),
@@ -90,6 +94,12 @@ def _timed(recipe: Recipe, work: Path, cache: Path) -> float:
     started = time.perf_counter()
     recipe.build(work, cache)
     return time.perf_counter() - started
+
+
+def _cpu() -> float:
+    """What processes started here have taken of the CPU, those that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _digest(zips: list[Path]) -> list[str]:
@@ -127,13 +137,17 @@ def _median(samples: list[Sample], step: str) -> float:
     return statistics.median(sample.seconds[step] for sample in samples)
 
 
-def _times(built: dict[str, list[Sample]], sources: dict[str, str]) -> Table:
+def _times(built: dict[str, list[Sample]]) -> Table:
     rows: list[list[str | float | int]] = [
-        [name, *(spread([sample.seconds[step] for sample in samples]) for step in _STEPS)]
+        [
+            name,
+            *(spread([sample.seconds[step] for sample in samples]) for step in _STEPS),
+            spread([sample.cold_cpu for sample in samples]),
+        ]
         for name, samples in built.items()
     ]
-    recipes = "; ".join(f"{name}: {source}" for name, source in sources.items())
-    return Table("Time, in seconds", ["recipe", *_STEPS], rows, f"{_NOTE} {recipes}.")
+    recipes = "; ".join(recipe.title for recipe in RECIPES if recipe.name in built)
+    return Table("Time, in seconds", ["recipe", *_STEPS, "CPU, cold"], rows, f"{_NOTE} {recipes}.")
 
 
 def _artefacts(built: dict[str, list[Sample]]) -> Table:

@@ -3,7 +3,9 @@
 # ruff: noqa: PLC0415 - most builds have nothing to do, and say so before the tools are loaded
 
 import argparse
+import importlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import layers
@@ -62,12 +64,13 @@ def _build(options: argparse.Namespace) -> int:
     from tools.build_layers import report
 
     if any(map(layers.problem, layers.LAYERS)):
-        from tools.build_layers import build, check
+        from tools.build_layers import build
         from tools.build_layers.progress import progress
 
-        with progress(quiet=False) as shown:
+        with ThreadPoolExecutor(1) as pool, progress(quiet=False) as shown:
+            gates = pool.submit(importlib.import_module, "tools.build_layers.check")  # while pip downloads
             build.build(progress=shown)
-            verdict = check.check_layers(again=False, progress=shown)
+            verdict = gates.result().check_layers(again=False, progress=shown)
         report.breaches(verdict)
         if not verdict.passed:
             return 1

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZipFile
 
+import layers
 from tools.cache import CACHE
 
 _KEPT = 5
@@ -22,9 +23,8 @@ _IN_USE_S = 24 * 3600
 
 def unpack(zips: Sequence[Path], *, store: Path = CACHE) -> Path:
     """A folder that holds the zips' union, as Lambda mounts it at /opt; not to be written to."""
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in zips]
     folder = store / "opt"
-    tree = folder / hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+    tree = folder / hashlib.sha256("".join(map(layers.sha256, zips)).encode()).hexdigest()[:16]
     if not tree.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".", ignore_cleanup_errors=True) as scratch:

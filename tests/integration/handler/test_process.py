@@ -12,6 +12,8 @@ from tools.local.langfuse import Langfuse
 OUT = {
     "mcp", "grpc", "uvicorn", "starlette", "cryptography", "httpx", "httpx2", "requests", "langfuse", "PIL",
     "numpy", "openai", "anthropic", "opentelemetry.exporter", "opentelemetry.proto", "google.protobuf",
+    "yaml", "jsonschema", "opentelemetry.sdk.metrics", "strands.bidi", "strands.vended_tools",
+    "traced_agent.delivery", "traced_agent.collector", "traced_agent.openapi", "traced_agent.page",
 }  # fmt: skip
 """What must not be loaded before the first answer has left: each would be paid for with every cold start."""
 

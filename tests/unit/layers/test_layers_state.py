@@ -17,7 +17,7 @@ def stack(tmp_path):
         layer.zip.parent.mkdir(parents=True)
         layer.lock.write_text(f"{layer.name}==1.0\n")
         layer.zip.write_bytes(layer.name.encode())
-        rewrite(layer, inputs=layer.digest(), digest=layers._sha256(layer.zip))
+        rewrite(layer, inputs=layer.digest(), digest=layers.sha256(layer.zip))
     for layer in made:
         rewrite(layer, checked=layers.checked(made))
     return made
@@ -74,7 +74,7 @@ def test_a_layer_that_did_not_pass_the_gates_must_not_be_deployed(stack):
 
 
 def test_a_layer_was_checked_only_beside_the_others_as_they_were(stack):
-    rewrite(stack[1], digest=layers._sha256(stack[0].zip))
+    rewrite(stack[1], digest=layers.sha256(stack[0].zip))
     assert layers.unbuilt(stack[0]) is None
     assert "has not passed its checks" in layers.problem(stack[0], stack)
 

@@ -1,6 +1,7 @@
 """Environments of the peers' own, made once and kept in the user's cache."""
 
 import functools
+import importlib.metadata
 import os
 import subprocess
 from pathlib import Path
@@ -26,6 +27,15 @@ def environment(name: str, *packages: str) -> Path:
     if packages:
         _uv("pip", "install", "--python", str(directory / "bin" / "python"), *packages)
     return directory / "bin"
+
+
+def version(name: str, package: str) -> str:
+    """The version of a package in such an environment; without one, in the bench's own."""
+    if not name:
+        return importlib.metadata.version(package)
+    asked = f"import importlib.metadata; print(importlib.metadata.version({package!r}))"
+    python = environment(name, package) / "python"
+    return subprocess.run([python, "-c", asked], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _uv(*arguments: str) -> None:

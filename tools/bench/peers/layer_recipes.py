@@ -12,7 +12,7 @@ import uv
 
 import layers
 from tools import interpreter
-from tools.bench.peers.environments import environment
+from tools.bench.peers.environments import environment, version
 
 ROOT = Path(__file__).parents[3]
 _SAM_TEMPLATE = """\
@@ -40,8 +40,15 @@ class Recipe:
 
     name: str
     source: str
+    tool: tuple[str, str]
+    """What it is made with: a peer's environment (the bench's own has no name), and a package there."""
     build: Callable[[Path, Path], None]
     layers: tuple[str, ...] = ("strands", "langfuse")
+
+    @property
+    def title(self) -> str:
+        """What it is, and the version of what makes it."""
+        return f"{self.name}: {self.source}, {self.tool[1]} {version(*self.tool)}"
 
     def prepare(self, work: Path) -> None:
         """Lay out what a user has before the first build."""
@@ -169,18 +176,20 @@ def _ours(work: Path, cache: Path) -> None:
 
 
 RECIPES = (
-    OurRecipe("ours", "hatch run build-layers", _ours),
-    SlimRecipe("ours, slim", "the same with four of botocore's services", _ours),
+    OurRecipe("ours", "hatch run build-layers", ("", "pip"), _ours),
+    SlimRecipe("ours, slim", "the same with four of botocore's services", ("", "pip"), _ours),
     Recipe(
         "pip",
         "pip install --target --platform, zip (AWS's layer documentation)",
+        ("pip", "pip"),
         _pip(("strands", "langfuse")),
     ),
-    Recipe("uv", "uv pip install --target, zip (uv's Lambda guide)", _uv),
-    Recipe("sam", "sam build --cached --parallel, zip (no container)", _sam),
+    Recipe("uv", "uv pip install --target, zip (uv's Lambda guide)", ("", "uv"), _uv),
+    Recipe("sam", "sam build --cached --parallel, zip (no container)", ("sam", "aws-sam-cli"), _sam),
     Recipe(
         "strands' own",
         "the recipe of Strands' published layer, without Langfuse",
+        ("pip", "pip"),
         _pip(("strands",)),
         ("strands",),
     ),
