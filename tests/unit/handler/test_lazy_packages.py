@@ -3,6 +3,8 @@
 import importlib
 import itertools
 import sys
+import threading
+import types
 
 import pytest
 
@@ -120,6 +122,21 @@ def test_a_gathered_module_that_fails_says_so_each_time(package):
     for _ in range(2):
         with pytest.raises(ModuleNotFoundError, match="no_such_module"):
             module.x  # noqa: B018
+
+
+def test_while_one_thread_has_a_package_run_another_gets_what_it_gathers(package, monkeypatch):
+    gate = types.ModuleType("gate")
+    gate.reached, gate.open = threading.Event(), threading.Event()
+    monkeypatch.setitem(sys.modules, "gate", gate)
+    waiting = "import gate\ngate.reached.set()\ngate.open.wait(5)\nx = 1"
+    module = importlib.import_module(package("from .a import x\nfrom .b import y\n", a=waiting, b="y = 2"))
+    running = threading.Thread(target=lambda: hasattr(module, "nothing"))
+    running.start()
+    assert gate.reached.wait(5)
+    assert module.y == 2
+    gate.open.set()
+    running.join(5)
+    assert vars(module)["x"] == 1
 
 
 def test_packages_of_others_are_left_alone(package):

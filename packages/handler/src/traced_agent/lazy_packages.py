@@ -85,9 +85,9 @@ class _Package(ModuleType):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         if find_spec(f"{self.__name__}.{name}"):
             return importlib.import_module(f"{self.__name__}.{name}")
-        self.__class__ = ModuleType  # type: ignore[assignment]
         assert isinstance(self.__spec__.loader, _Loader)  # noqa: S101 - it made this
         self.__spec__.loader.run(self)
+        self.__class__ = ModuleType  # type: ignore[assignment] # not before: other threads may ask meanwhile
         return getattr(self, name)
 
 
