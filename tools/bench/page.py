@@ -1,6 +1,7 @@
 """Writes docs/benchmarks.md and its charts from the JSON file, and from nothing else."""
 
 import io
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tools.bench.result import figure
 
 _COLOUR = "#4f46e5"
 _OTHERS = "#94a3b8"
+_LINES = (_COLOUR, _OTHERS, "#0d9488", "#d97706")
 
 
 def write(results: dict[str, Any], page: Path) -> None:
@@ -78,8 +80,10 @@ def _svg(chart: dict[str, Any]) -> str:
         axes.set_title(chart["title"], loc="left", fontweight="bold")
         axes.spines[["top", "right"]].set_visible(False)
         if chart["lines"]:
-            for label, points in chart["lines"].items():
-                axes.plot(*zip(*points, strict=True), marker="o", label=label)
+            for (label, points), colour in zip(chart["lines"].items(), itertools.cycle(_LINES), strict=False):
+                axes.plot(*zip(*points, strict=True), marker="o", label=label, color=colour)
+            axes.set_xticks(sorted({x for points in chart["lines"].values() for x, _ in points}))
+            axes.set_ylim(bottom=0)
             axes.set_xlabel(chart["x_title"])
             axes.set_ylabel(chart["unit"])
             axes.legend(frameon=False)
@@ -87,7 +91,7 @@ def _svg(chart: dict[str, Any]) -> str:
             names = list(reversed(chart["bars"]))
             colours = [_COLOUR if "ours" in name else _OTHERS for name in names]
             drawn = axes.barh(names, [chart["bars"][name] for name in names], color=colours)
-            axes.bar_label(drawn, fmt="%.4g", padding=4)
+            axes.bar_label(drawn, labels=[figure(chart["bars"][name]) for name in names], padding=4)
             axes.set_xlabel(chart["unit"])
         text = io.StringIO()
         drawing.savefig(text, format="svg", metadata={"Date": None})
