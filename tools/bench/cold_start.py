@@ -32,8 +32,8 @@ HELD = 1024 / 1769
 
 _NOT_TAKEN = """\
 Not taken: the handler's own bytecode, the last row, since its asset is its source and nothing else, which
-cannot be stale. All code objects of the layers in one file behind a finder of our own, which gained 25 ms
-where it was tried: a layer holds what its wheels hold."""
+cannot be stale. All code objects of the layers in one file behind a finder of our own: a layer holds what its
+wheels hold."""
 _PLAIN = "plain, no usable bytecode"
 _PLAIN_BUILT = "plain, our layers"
 _OURS_BARE = "ours, no usable bytecode"

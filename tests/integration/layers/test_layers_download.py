@@ -1,7 +1,6 @@
 """Wheels come from an index's JSON pages (PEP 691), of which only the pinned releases are looked at."""
 
 import json
-from pathlib import Path
 
 import pytest
 from pip._internal.models.link import Link
@@ -23,7 +22,7 @@ def served(index, monkeypatch):
                 {
                     "filename": wheel.name,
                     "url": f"{server.url}/{place.name}/{wheel.name}",
-                    "hashes": _hashes(wheel),
+                    "hashes": {"sha256": wheels.digest(wheel)},
                 }
                 for wheel in sorted(place.glob("*.whl"))
             ]
@@ -37,10 +36,6 @@ def served(index, monkeypatch):
     with Server(respond) as server:
         monkeypatch.setenv("PIP_INDEX_URL", server.url)
         yield asked
-
-
-def _hashes(wheel: Path) -> dict[str, str]:
-    return {"sha256": wheels.digest(wheel)}
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from pathlib import Path
+from dataclasses import asdict
 from xml.etree import ElementTree
 
 import pytest
@@ -110,8 +110,6 @@ def test_the_same_findings_make_the_same_files(tmp_path):
 
 
 def _as_json(part):
-    from dataclasses import asdict
-
     return json.loads(json.dumps(asdict(part)))
 
 
@@ -163,7 +161,7 @@ def test_an_edit_that_no_longer_fits_is_said(tmp_path):
         deployed.copy(deployed.OURS, tmp_path / "copy", agent=("no such text", ""))
 
 
-def test_the_package_that_is_changed_is_asked_for(tmp_path):
+def test_the_package_that_is_changed_is_asked_for():
     old, new = layers_bench._OTHER_VERSION
-    assert old in Path(layers.LANGFUSE.requirements).read_text().splitlines()
+    assert old in layers.LANGFUSE.requirements.read_text().splitlines()
     assert old.partition(">")[0] == new.partition("=")[0]
