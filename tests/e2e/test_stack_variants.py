@@ -19,7 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from infra.app import HANDLER, STACK, build
-from tools import account, cdk, invoke
+from tools.aws import account, cdk, invoke
 from tools.local.cloud import LocalCloud
 from tools.local.control_plane import CREDENTIALS, ControlPlane
 from tools.local.langfuse import Langfuse
@@ -237,7 +237,7 @@ def test_a_change_of_model_and_memory_keeps_the_url(plane: FastPlane) -> None:
 
 def test_the_desk_takes_the_stack_from_deploy_to_destroy(plane: FastPlane) -> None:
     keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-desk", "LANGFUSE_SECRET_KEY": "sk-lf-canary-of-the-desk"}
-    said = _run(plane, "tools.deploy", "-c", "sessions=true", **keys)
+    said = _run(plane, "tools.aws.deploy", "-c", "sessions=true", **keys)
     outputs = _outputs(plane)
     try:
         assert f"curl {outputs['FunctionUrl']} -H 'Content-Type: application/json'" in said
@@ -246,7 +246,7 @@ def test_the_desk_takes_the_stack_from_deploy_to_destroy(plane: FastPlane) -> No
 
         plane.client("s3").put_object(Bucket=outputs["SessionBucket"], Key="a/conversation", Body=b"{}")
     finally:
-        _run(plane, "tools.destroy", "--force", "-c", "sessions=true")
+        _run(plane, "tools.aws.destroy", "--force", "-c", "sessions=true")
     assert _left(plane) == {}
     kept = plane.client("secretsmanager").get_secret_value(SecretId=account.SECRET)["SecretString"]
     assert json.loads(kept) == keys

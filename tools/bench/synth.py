@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from tools import cdk
+from tools.aws import cdk
 from tools.bench import deployed
 from tools.bench.result import Part, Table, at_most, spread
 from tools.bench.sampling import interleave

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import boto3
 
-from tools.account import SECRET, STACK
+from tools.aws.account import SECRET, STACK
+from tools.aws.put_secret import KEYS
 from tools.command import Failure
 from tools.local.bedrock import Bedrock
 from tools.local.langfuse import Langfuse
-from tools.put_secret import KEYS
 from traced_agent.settings import Settings
 
 _HEADERS_SECRET = f"{STACK}/otlp-headers"

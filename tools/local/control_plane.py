@@ -23,8 +23,9 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from tools import cache, cdk
-from tools.account import STACK
+from tools import cache
+from tools.aws import cdk
+from tools.aws.account import STACK
 from tools.command import Failure
 from tools.local.serving import LOOPBACK
 

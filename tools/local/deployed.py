@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from tools.account import STACK
+from tools.aws.account import STACK
 from tools.build_layers.opt import unpack
 from tools.local.control_plane import ACCOUNT, ControlPlane, fetch
 from tools.local.function import Cors, Function

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.cdk import ROOT
+from tools.aws.cdk import ROOT
 from tools.local.cloud import LocalCloud
 
 SOURCE = ROOT / "packages" / "handler" / "src"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools import replay_traces
+from tools.aws import replay_traces
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:langfuse-AbCdEf"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from layers import Layer, checked
-from tools.cdk import NODE
+from tools.aws.cdk import NODE
 
 os.environ.setdefault("JSII_NODE", str(NODE))
 

@@ -18,13 +18,13 @@ import dotenv
 from botocore.exceptions import ClientError
 from rich.progress import track
 
-from tools import account
+from tools.aws import account
 from tools.command import ERR, OUT, Failure, run
 from traced_agent import langfuse_wire, spool
 from traced_agent.collector import Collector, ExportError, Flight, otlp_headers, parse_headers
 from traced_agent.settings import Settings, SettingsError
 
-DOTENV = Path(__file__).parents[1] / ".env"
+DOTENV = Path(__file__).parents[2] / ".env"
 TIMEOUT_S = 30.0
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 

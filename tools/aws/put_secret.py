@@ -15,12 +15,12 @@ from typing import Any
 import dotenv
 from botocore.exceptions import ClientError
 
-from tools import account
+from tools.aws import account
 from tools.command import Failure, run
 from traced_agent.settings import Settings
 
 KEYS = Settings.variables("langfuse_public_key") + Settings.variables("langfuse_secret_key")
-DOTENV = Path(__file__).parents[1] / ".env"
+DOTENV = Path(__file__).parents[2] / ".env"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

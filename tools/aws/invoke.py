@@ -16,7 +16,7 @@ import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from tools import account
+from tools.aws import account
 from tools.command import ERR, OUT, Failure, run
 
 TIMEOUT_S = 910

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tools import invoke
+from tools.aws import invoke
 from tools.command import Failure
 
 URL = "https://abc.lambda-url.eu-west-1.on.aws/"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools import destroy
+from tools.aws import destroy
 from tools.command import Failure
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 import layers
-from tools import account, cdk, put_secret
+from tools.aws import account, cdk, put_secret
 from tools.command import ERR, OUT, Failure, run
 from traced_agent.settings import Settings
 

@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ProfileNotFound
 
 import infra.app
-from tools import account
+from tools.aws import account
 from tools.command import Failure
 
 

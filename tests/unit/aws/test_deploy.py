@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from layers import Layer
-from tools import account, deploy
+from tools.aws import account, deploy
 from tools.command import Failure
 
 KEYS = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk"}

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from tools import account, cdk
+from tools.aws import account, cdk
 from tools.command import Failure, run
 
 

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from opentelemetry.sdk.resources import Resource
 
-from tools import replay_traces
+from tools.aws import replay_traces
 from tools.command import Failure
 from tools.local.langfuse import Langfuse
 from traced_agent import langfuse_wire, spool

