@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tools.command import Failure
-from tools.local import platform
+from tools.local.cloud import host_check
 
 _PREFIXES = ("AWS_", "LANGFUSE_", "OTEL_", "BEDROCK_", "CDK_")
 _KEPT = ("AWS_CA_BUNDLE",)
@@ -26,6 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if all(item.path.is_relative_to(_UNIT) for item in items):
         return
     try:
-        platform.check()
+        host_check.check()
     except Failure as failure:
         pytest.exit(f"{failure}, and so do the tests in tests/unit", returncode=1)

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from tools.local.cloud import LocalCloud
-from tools.local.control_plane import ControlPlane
+from tools.local.cloud.local_cloud import LocalCloud
+from tools.local.control_plane.server import ControlPlane
 
 
 @pytest.fixture(scope="session")

@@ -53,10 +53,10 @@ def _goes_on(cloud):
 
 
 def _never_mixes(cloud):
-    cloud.bedrock.pace_s = 0.05
+    cloud.bedrock.word_interval_s = 0.05
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda number: ask(cloud, f"{number}! [[say 30]]", "s-3"), range(3)))
-    cloud.bedrock.pace_s = 0.0
+    cloud.bedrock.word_interval_s = 0.0
     refused = [answer.json()["error"]["code"] for answer in answers if answer.status_code == 409]
     assert [answer.status_code for answer in answers].count(200) >= 1
     assert refused == ["session_busy"] * (3 - len([1 for answer in answers if answer.status_code == 200]))

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tools.local import processes
-from tools.local.control_plane import ACCOUNT, _session
-from tools.local.langfuse import Langfuse
+from tools.local.control_plane.server import ACCOUNT, _session
+from tools.local.fakes.langfuse_server import FakeLangfuse
+from tools.local.runtime import processes
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,11 +52,11 @@ def test_the_secret_key_is_in_secrets_manager_and_nowhere_else(cloud):
     function = cloud.client("lambda").get_function(FunctionName=cloud.outputs["FunctionName"])
     stack = cloud.client("cloudformation").get_template(StackName="strands-langfuse-lambda")
     assert key not in json.dumps([function, stack["TemplateBody"]], default=str)
-    assert key not in json.dumps(dict(cloud.environments.function.environment))
+    assert key not in json.dumps(dict(cloud.pool.function.environment))
 
 
 def test_what_runs_was_downloaded_from_the_control_plane(cloud):
-    function = cloud.environments.function
+    function = cloud.pool.function
     assert not function.code.is_relative_to(ROOT)
     assert not function.opt.is_relative_to(ROOT)
 
@@ -80,7 +80,8 @@ def test_the_control_plane_runs_no_function(cloud):
 
 def test_everything_listens_on_loopback_only(cloud):
     ports = {
-        urlsplit(url).port for url in (cloud.url, cloud.plane.url, cloud.bedrock.url, cloud.langfuse.url)
+        urlsplit(url).port
+        for url in (cloud.url, cloud.control_plane.url, cloud.bedrock.url, cloud.langfuse.url)
     }
     listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     local = {int(words[1][9:], 16): words[1][:8] for words in listening if words[3] == "0A"}
@@ -97,14 +98,14 @@ def test_a_directive_makes_the_model_fail(cloud, directive, status):
 
 
 def test_a_refusing_backend_delays_nothing_and_loses_no_answer(cloud):
-    cloud.langfuse.tell("unauthorized", times=3)
+    cloud.langfuse.inject_fault("unauthorized", times=3)
     assert ask(cloud).status_code == 200
-    cloud.langfuse.tell("ok")
+    cloud.langfuse.inject_fault("ok")
     assert cloud.langfuse.wait_for(ask(cloud).json()["trace_id"])
 
 
 def test_the_users_own_langfuse_is_used_and_the_receiver_sees_nothing(variant):
-    with Langfuse(public_key="pk-own", secret_key="sk-own") as own:
+    with FakeLangfuse(public_key="pk-own", secret_key="sk-own") as own:
         keys = {"LANGFUSE_PUBLIC_KEY": "pk-own", "LANGFUSE_SECRET_KEY": "sk-own", "LANGFUSE_HOST": own.url}
         cloud = variant({}, environ=keys)
         answer = ask(cloud).json()
@@ -122,7 +123,9 @@ def test_nothing_of_the_users_aws_settings_is_read(cloud, monkeypatch, tmp_path)
     monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1:1")
     _session.cache_clear()
     assert cloud.deployed.code_zip()
-    assert not [name for name in cloud.plane.environment() if name.startswith(("AWS_PROFILE", "HTTP_PROXY"))]
+    assert not [
+        name for name in cloud.control_plane.environment() if name.startswith(("AWS_PROFILE", "HTTP_PROXY"))
+    ]
 
 
 @pytest.mark.parametrize("command", ["demo", "serve"])
@@ -148,7 +151,7 @@ def test_a_refusal_of_the_stack_is_one_line():
 def test_the_control_plane_ends_with_whoever_started_it(cloud):
     program = """
 import sys, time
-from tools.local.control_plane import ControlPlane
+from tools.local.control_plane.server import ControlPlane
 with ControlPlane() as plane:
     print(plane.url, flush=True)
     time.sleep(60)

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tools.local import processes
+from tools.local.runtime import processes
 
 ROOT = Path(__file__).parents[2]
 

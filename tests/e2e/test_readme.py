@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tools.local.control_plane import CREDENTIALS
+from tools.local.control_plane.server import CREDENTIALS
 
 ROOT = Path(__file__).parents[2]
 INSIDE = ROOT / "docs"

@@ -20,9 +20,9 @@ from botocore.credentials import Credentials
 
 from infra.app import HANDLER, STACK, build
 from tools.aws import account, cdk, invoke
-from tools.local.cloud import LocalCloud
-from tools.local.control_plane import CREDENTIALS, ControlPlane
-from tools.local.langfuse import Langfuse
+from tools.local.cloud.local_cloud import LocalCloud
+from tools.local.control_plane.server import CREDENTIALS, ControlPlane
+from tools.local.fakes.langfuse_server import FakeLangfuse
 from traced_agent import metrics
 
 Lines = Sequence[Mapping[str, Any]]
@@ -69,7 +69,7 @@ def _ask(cloud: LocalCloud, **request: Any) -> httpx.Response:
 def _answers(cloud: LocalCloud) -> dict[str, Any]:
     """The answer to a question, signed where it must be, and its trace has arrived."""
     with httpx.Client(timeout=60) as client:
-        answer = invoke.ask(client, cloud.url, json.dumps(QUERY).encode(), region=cloud.plane.region)
+        answer = invoke.ask(client, cloud.url, json.dumps(QUERY).encode(), region=cloud.control_plane.region)
     assert answer["success"], answer
     assert "4" in answer["response"]
     return answer
@@ -89,7 +89,7 @@ def _is_locked(cloud: LocalCloud, _: Lines) -> None:
     def status(sent: bytes, **keys: str) -> int:
         pair = {**CREDENTIALS, **keys}.values()
         request = AWSRequest("POST", cloud.url, data=body, headers={"content-type": "application/json"})
-        SigV4Auth(Credentials(*pair), "lambda", cloud.plane.region).add_auth(request)
+        SigV4Auth(Credentials(*pair), "lambda", cloud.control_plane.region).add_auth(request)
         return httpx.post(cloud.url, content=sent, headers=dict(request.headers), timeout=60).status_code
 
     assert status(body) == 200
@@ -105,7 +105,7 @@ def _streams_to_who_signs(cloud: LocalCloud, _: Lines) -> None:
             client,
             cloud.url,
             json.dumps({**QUERY, "session_id": "of-the-variants"}).encode(),
-            region=cloud.plane.region,
+            region=cloud.control_plane.region,
             hear=lambda event, _: heard.append(event),
         )
     assert answer["success"]
@@ -188,7 +188,7 @@ def test_a_variant_is_deployed_answers_refuses_and_is_gone(name: str, plane: Fas
 
 @pytest.mark.usefixtures("credentials")
 def test_traces_go_to_a_plain_collector_and_nowhere_else(plane: FastPlane) -> None:
-    with Langfuse(secret_key="sk-of-the-collector") as collector:
+    with FakeLangfuse(secret_key="sk-of-the-collector") as collector:
         keys = base64.b64encode(f"{collector.public_key}:{collector.secret_key}".encode()).decode()
         headers = json.dumps({"authorization": f"Basic {keys}"})
         plane.client("secretsmanager").create_secret(Name="otlp", SecretString=headers)

@@ -9,7 +9,7 @@ import layers
 from tools import interpreter
 from tools.build_layers.gates.candidate import HANDLER
 from tools.build_layers.opt import unpack
-from tools.local.bedrock import Bedrock
+from tools.local.fakes.bedrock_server import FakeBedrock
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def source() -> Path:
 
 
 @pytest.fixture(scope="session")
-def bedrock() -> Iterator[Bedrock]:
+def bedrock() -> Iterator[FakeBedrock]:
     """A stand-in for Bedrock."""
-    with Bedrock() as bedrock:
+    with FakeBedrock() as bedrock:
         yield bedrock

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.local import processes, sandbox
-from tools.local.environments import Environments, Throttled
-from tools.local.function import Function
+from tools.local.runtime import processes, sandbox
+from tools.local.runtime.environment_pool import EnvironmentPool, Throttled
+from tools.local.runtime.function import Function
 
 PING = "def handler(event, context): return event"
 
@@ -45,7 +45,7 @@ def run(tmp_path):
             (directory / "app.py").write_text(textwrap.dedent(code))
             lines = []
             environments = stack.enter_context(
-                Environments(
+                EnvironmentPool(
                     Function(code=directory, handler="app.handler", **fields),
                     log=lines.append,
                     init_limit_s=init_limit_s,
@@ -473,9 +473,9 @@ def test_a_killed_tool_takes_its_sandboxes_with_it(tmp_path):
     (tmp_path / "app.py").write_text(PING)
     tool = f"""
         import pathlib, time
-        from tools.local.environments import Environments
-        from tools.local.function import Function
-        environments = Environments(Function(code=pathlib.Path({str(tmp_path)!r}), handler="app.handler"))
+        from tools.local.runtime.environment_pool import EnvironmentPool
+        from tools.local.runtime.function import Function
+        environments = EnvironmentPool(Function(code=pathlib.Path({str(tmp_path)!r}), handler="app.handler"))
         environments.invoke(b"{{}}").payload
         time.sleep(0.3)
         print("ready", flush=True)

@@ -16,9 +16,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tools.local.environments import Environments
-from tools.local.front import CREDENTIALS, FunctionUrl
-from tools.local.function import Cors, Function
+from tools.local.function_url.server import CREDENTIALS, FunctionUrlServer
+from tools.local.runtime.environment_pool import EnvironmentPool
+from tools.local.runtime.function import Cors, Function
 
 ECHO = "def handler(event, context): return event"
 GIVEN = "def handler(event, context): import json; return json.loads(event['body'])"
@@ -52,14 +52,16 @@ def served(tmp_path_factory):
     with contextlib.ExitStack() as stack:
         made = {}
 
-        def make(code, patience_s=60.0, **fields):
-            key = (code, patience_s, repr(fields))
+        def make(code, client_timeout_s=60.0, **fields):
+            key = (code, client_timeout_s, repr(fields))
             if key not in made:
                 directory = tmp_path_factory.mktemp("code")
                 (directory / "app.py").write_text(textwrap.dedent(code))
                 function = Function(code=directory, handler="app.handler", **fields)
-                environments = stack.enter_context(Environments(function, log=lambda line: None))
-                made[key] = stack.enter_context(FunctionUrl(environments, patience_s=patience_s)).url
+                environments = stack.enter_context(EnvironmentPool(function, log=lambda line: None))
+                made[key] = stack.enter_context(
+                    FunctionUrlServer(environments, client_timeout_s=client_timeout_s)
+                ).url
             return made[key]
 
         yield make
@@ -221,7 +223,7 @@ def test_a_header_bomb_is_refused_and_harms_nobody(served):
     ],
 )
 def test_a_half_sent_request_is_dropped_and_holds_nobody_up(served, sent):
-    url = served(ECHO, patience_s=1.0)
+    url = served(ECHO, client_timeout_s=1.0)
     with connected(url) as client:
         client.sendall(sent)
         assert httpx.get(url).status_code == 200

@@ -17,12 +17,12 @@ from tools import interpreter
 from tools.bench import deployed
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.sampling import interleave
-from tools.local import processes, sandbox
-from tools.local.bedrock import Bedrock
-from tools.local.environment import Environment
-from tools.local.function import Function
-from tools.local.invocation import Invocation
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.langfuse_server import FakeLangfuse
+from tools.local.runtime import processes, sandbox
+from tools.local.runtime.execution_environment import ExecutionEnvironment
+from tools.local.runtime.function import Function
+from tools.local.runtime.invocation import Invocation
 
 ROUNDS = 13
 HELD_ROUNDS = 5
@@ -70,8 +70,8 @@ class Sample:
 def measure() -> Part:
     """Start each variant afresh in turn, its tree read-only, its trace checked at the receiver."""
     with contextlib.ExitStack() as stack:
-        bedrock = stack.enter_context(Bedrock())
-        langfuse = stack.enter_context(Langfuse())
+        bedrock = stack.enter_context(FakeBedrock())
+        langfuse = stack.enter_context(FakeLangfuse())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         samplers = {
             name: _sampler(deployed.function(code, bedrock, langfuse, tree=tree), langfuse)
@@ -125,7 +125,7 @@ def _compiled(code: Path) -> Path:
     return code
 
 
-def _sampler(function: Function, langfuse: Langfuse) -> Callable[..., Sample]:
+def _sampler(function: Function, langfuse: FakeLangfuse) -> Callable[..., Sample]:
     def sample(cpus: float = 0) -> Sample:
         with _limited(cpus) as join:
             return _sample(function, langfuse, join)
@@ -133,7 +133,7 @@ def _sampler(function: Function, langfuse: Langfuse) -> Callable[..., Sample]:
     return sample
 
 
-def _sample(function: Function, langfuse: Langfuse, join: Callable[[], None]) -> Sample:
+def _sample(function: Function, langfuse: FakeLangfuse, join: Callable[[], None]) -> Sample:
     exports = len(langfuse.exports)
     pids: list[int] = []
 
@@ -143,7 +143,7 @@ def _sample(function: Function, langfuse: Langfuse, join: Callable[[], None]) ->
         return process
 
     began = time.perf_counter()
-    environment = Environment(function, log=lambda _: None, start=start)
+    environment = ExecutionEnvironment(function, log=lambda _: None, start=start)
     try:
         if error := environment.init(30):
             raise RuntimeError(error["errorMessage"])

@@ -9,11 +9,11 @@ from pathlib import Path
 import layers
 from tools.build_layers.gates.candidate import HANDLER
 from tools.build_layers.opt import unpack
-from tools.local.bedrock import Bedrock
-from tools.local.environments import Environments
-from tools.local.function import Function
-from tools.local.invocation import Invocation
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.langfuse_server import FakeLangfuse
+from tools.local.runtime.environment_pool import EnvironmentPool
+from tools.local.runtime.function import Function
+from tools.local.runtime.invocation import Invocation
 
 OURS = HANDLER
 PEERS = Path(__file__).parent / "peers"
@@ -33,7 +33,7 @@ def opt() -> Path:
 
 
 def function(
-    code: Path, bedrock: Bedrock, langfuse: Langfuse, *, tree: Path | None = None, **environ: str
+    code: Path, bedrock: FakeBedrock, langfuse: FakeLangfuse, *, tree: Path | None = None, **environ: str
 ) -> Function:
     """A function of the stack's size that reaches the stand-ins and nothing else."""
     return Function(
@@ -108,7 +108,7 @@ def check(invocation: Invocation) -> None:
 
 
 @contextlib.contextmanager
-def running(of: Function) -> Iterator[Environments]:
+def running(of: Function) -> Iterator[EnvironmentPool]:
     """The function's environments, their logs unheard."""
-    with Environments(of, log=lambda _: None) as environments:
+    with EnvironmentPool(of, log=lambda _: None) as environments:
         yield environments

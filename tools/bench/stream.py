@@ -13,9 +13,9 @@ from tools.bench import deployed
 from tools.bench.deployed import OURS, running
 from tools.bench.result import Part, Table, at_most, spread
 from tools.bench.sampling import interleave
-from tools.local.bedrock import Bedrock
-from tools.local.front import FunctionUrl
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.langfuse_server import FakeLangfuse
+from tools.local.function_url.server import FunctionUrlServer
 from traced_agent import page
 from traced_agent.settings import Settings
 
@@ -72,24 +72,24 @@ def measure() -> Part:
 
 def _samples() -> tuple[dict[str, list[Sample]], dict[str, str]]:
     with contextlib.ExitStack() as stack:
-        bedrock = stack.enter_context(Bedrock(pace_s=PACE_S))
-        langfuse = stack.enter_context(Langfuse())
+        bedrock = stack.enter_context(FakeBedrock(word_interval_s=PACE_S))
+        langfuse = stack.enter_context(FakeLangfuse())
         buffered = deployed.function(OURS, bedrock, langfuse)
         streaming = deployed.function(OURS, bedrock, langfuse, STREAMING="true")
         samplers = {}
         for name, function in ((_BUFFERED, buffered), (_STREAMED, replace(streaming, streaming=True))):
             environments = stack.enter_context(running(function))
-            url = stack.enter_context(FunctionUrl(environments)).url
+            url = stack.enter_context(FunctionUrlServer(environments)).url
             _ask(url, _EVENT_STREAM)
             samplers[name] = _sampler(url, bedrock)
         return interleave("stream", samplers, ROUNDS)
 
 
-def _sampler(url: str, bedrock: Bedrock) -> Callable[[], Sample]:
+def _sampler(url: str, bedrock: FakeBedrock) -> Callable[[], Sample]:
     def sample() -> Sample:
         asked = time.perf_counter()
         first_text, ended = _ask(url, _EVENT_STREAM)
-        return Sample(1000 * (first_text - bedrock.spoke_at), 1000 * (ended - asked))
+        return Sample(1000 * (first_text - bedrock.first_word_at), 1000 * (ended - asked))
 
     return sample
 

@@ -18,9 +18,9 @@ from tools.aws import cdk
 from tools.bench import deployed
 from tools.bench.result import Part, Table, at_most, spread
 from tools.bench.sampling import interleave
-from tools.local.cloud import LocalCloud
-from tools.local.control_plane import ControlPlane
-from tools.local.watch import watch
+from tools.local.cloud.code_watcher import watch
+from tools.local.cloud.local_cloud import LocalCloud
+from tools.local.control_plane.server import ControlPlane
 
 ROUNDS = 5
 DEMOS = 3

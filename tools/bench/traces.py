@@ -18,11 +18,11 @@ from tools.bench.deployed import OURS, PEERS, running
 from tools.bench.result import Cell, Claim, Part, Table, at_most, figure, spread
 from tools.bench.sampling import interleave
 from tools.command import ERR
-from tools.local import processes
-from tools.local.bedrock import Bedrock
-from tools.local.environments import Environments
-from tools.local.faults import Faults
-from tools.local.langfuse import FAULTS, Langfuse
+from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.faults import FaultInjector
+from tools.local.fakes.langfuse_server import FAULTS, FakeLangfuse
+from tools.local.runtime import processes
+from tools.local.runtime.environment_pool import EnvironmentPool
 
 ROUNDS = 200
 HANGING_ROUNDS = 100
@@ -68,21 +68,21 @@ class Sample:
 class Variant:
     """A function with a backend of its own."""
 
-    environments: Environments
-    langfuse: Langfuse
+    environments: EnvironmentPool
+    langfuse: FakeLangfuse
     calm_s: float = 0.0
     asked: list[str] = field(default_factory=list)
     """The ids of the traces of its runs; empty where the answer does not tell."""
 
     def ask(self) -> Sample:
         """Ask once, when the environment is frozen."""
-        self.environments.settle()
+        self.environments.drain()
         time.sleep(self.calm_s)
         began = time.perf_counter()
         invocation = self.environments.invoke(deployed.event())
         waited = time.perf_counter() - began
         deployed.check(invocation)
-        self.environments.settle()
+        self.environments.drain()
         busy = time.perf_counter() - began
         self.asked.append(json.loads(json.loads(invocation.payload)["body"]).get("trace_id", ""))
         return Sample(1000 * waited, 1000 * busy)
@@ -102,7 +102,7 @@ class Variant:
 
 def measure() -> Part:
     """Ask each variant in turn, then ours in bad weather."""
-    with tempfile.TemporaryDirectory() as name, Bedrock() as bedrock:
+    with tempfile.TemporaryDirectory() as name, FakeBedrock() as bedrock:
         folder = Path(name)
         folder.chmod(0o755)  # the sandbox is another user's to read
         well, sent, failed = _compared(folder, bedrock)
@@ -134,7 +134,7 @@ def measure() -> Part:
 
 
 def _compared(
-    folder: Path, bedrock: Bedrock
+    folder: Path, bedrock: FakeBedrock
 ) -> tuple[dict[str, list[Sample]], dict[str, tuple[int, float]], dict[str, str]]:
     with _variants(folder, bedrock, "ok") as variants:
         for variant in variants.values():
@@ -144,7 +144,7 @@ def _compared(
         return found, {name: variants[name].sent for name in found}, failed
 
 
-def _hanging(folder: Path, bedrock: Bedrock) -> tuple[dict[str, list[Sample]], dict[str, str]]:
+def _hanging(folder: Path, bedrock: FakeBedrock) -> tuple[dict[str, list[Sample]], dict[str, str]]:
     with _variants(folder, bedrock, "hang") as variants:
         for variant in variants.values():
             variant.ask()
@@ -158,7 +158,7 @@ def _hanging(folder: Path, bedrock: Bedrock) -> tuple[dict[str, list[Sample]], d
 
 
 @contextlib.contextmanager
-def _variants(folder: Path, bedrock: Bedrock, weather: str) -> Iterator[Mapping[str, Variant]]:
+def _variants(folder: Path, bedrock: FakeBedrock, weather: str) -> Iterator[Mapping[str, Variant]]:
     how: dict[str, tuple[Path, dict[str, str]]] = {
         NEVER: (deployed.never_sending(folder / f"never-{weather}"), {}),
         BEFORE: (OURS, {"TRACE_EXPORT": "before"}),
@@ -170,15 +170,15 @@ def _variants(folder: Path, bedrock: Bedrock, weather: str) -> Iterator[Mapping[
     with contextlib.ExitStack() as stack:
         variants = {}
         for name, (code, settings) in how.items():
-            langfuse = stack.enter_context(Langfuse(pause_s=BACKEND_S))
-            langfuse.tell(weather)
+            langfuse = stack.enter_context(FakeLangfuse(response_delay_s=BACKEND_S))
+            langfuse.inject_fault(weather)
             function = deployed.function(code, bedrock, langfuse)
             function = replace(function, environment={**function.environment, **settings})
             variants[name] = Variant(stack.enter_context(running(function)), langfuse, CALM_S[weather])
         yield variants
 
 
-class Weather(Faults):
+class Weather(FaultInjector):
     """Lets a share of the exports fail, in turn by each of some ways, until it clears up."""
 
     def __init__(self, seed: int) -> None:
@@ -187,7 +187,7 @@ class Weather(Faults):
         self.clear = False
         self.refused = 0
 
-    def take(self) -> str:
+    def next_fault(self) -> str:
         """The fault of this export."""
         with self._lock:
             if self.clear or self._random.random() >= FAILING:
@@ -208,7 +208,7 @@ class Soak:
     duplicated: int = 0
 
 
-def _soak(bedrock: Bedrock) -> Soak:
+def _soak(bedrock: FakeBedrock) -> Soak:
     """Ask several environments at once, with failing exports, and kills between requests."""
     with Progress(console=ERR, transient=True) as progress, ThreadPoolExecutor(SOAKED_AT_ONCE) as pool:
         task = progress.add_task("bad weather", total=SOAK)
@@ -218,11 +218,11 @@ def _soak(bedrock: Bedrock) -> Soak:
         return Soak(*map(sum, zip(*map(astuple, found), strict=True)))
 
 
-def _bear(bedrock: Bedrock, seed: int, advance: Callable[[], None]) -> Soak:
+def _bear(bedrock: FakeBedrock, seed: int, advance: Callable[[], None]) -> Soak:
     weather, chance, soak = Weather(seed), random.Random(seed), Soak()
     held: set[str] = set()
     with (
-        Langfuse(faults=weather) as langfuse,
+        FakeLangfuse(faults=weather) as langfuse,
         running(deployed.function(OURS, bedrock, langfuse)) as running_,
     ):
         variant = Variant(running_, langfuse)
@@ -230,7 +230,7 @@ def _bear(bedrock: Bedrock, seed: int, advance: Callable[[], None]) -> Soak:
             variant.ask()
             if chance.random() < KILLED:
                 held |= set(variant.asked) - variant.arrived.keys()
-                processes.end(*variant.environments.settle())
+                processes.end(*variant.environments.drain())
                 soak.killed += 1
             advance()
         weather.clear = True

@@ -19,12 +19,12 @@ from tools.bench.deployed import OURS, PEERS, check, event, running
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.sampling import interleave
 from tools.command import ERR
-from tools.local import processes
-from tools.local.bedrock import Bedrock
-from tools.local.environments import Environments
-from tools.local.front import FunctionUrl
-from tools.local.function import Function
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.langfuse_server import FakeLangfuse
+from tools.local.function_url.server import FunctionUrlServer
+from tools.local.runtime import processes
+from tools.local.runtime.environment_pool import EnvironmentPool
+from tools.local.runtime.function import Function
 from traced_agent import langfuse_wire
 
 BATCH = 50
@@ -70,7 +70,7 @@ class Sample:
 
 def measure() -> Part:
     """Measure on the built layers, with stand-ins that answer at once."""
-    with Bedrock() as bedrock, Langfuse() as langfuse, _handlers(bedrock, langfuse) as handlers:
+    with FakeBedrock() as bedrock, FakeLangfuse() as langfuse, _handlers(bedrock, langfuse) as handlers:
         soaked = {_IDLE: deployed.function(PEERS / "idle", bedrock, langfuse), **handlers}
         costs, failed = _costs(handlers)
         memory = {name: _soak(name, soaked[name], bedrock, langfuse) for name in (_IDLE, _BARE, _OURS)}
@@ -133,7 +133,7 @@ def measure() -> Part:
 
 
 @contextlib.contextmanager
-def _handlers(bedrock: Bedrock, langfuse: Langfuse) -> Iterator[dict[str, Function]]:
+def _handlers(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> Iterator[dict[str, Function]]:
     with tempfile.TemporaryDirectory() as folder:
         bare = deployed.copy(OURS, Path(folder) / "bare")
         shutil.copyfile(PEERS / "bare" / "lambda_handler.py", bare / "lambda_handler.py")
@@ -153,7 +153,7 @@ def _handlers(bedrock: Bedrock, langfuse: Langfuse) -> Iterator[dict[str, Functi
         }
 
 
-def _otlp_headers(langfuse: Langfuse) -> str:
+def _otlp_headers(langfuse: FakeLangfuse) -> str:
     headers = langfuse_wire.headers(langfuse.public_key, langfuse.secret_key)
     return ",".join(f"{name}={quote(value)}" for name, value in headers.items())
 
@@ -166,7 +166,7 @@ def _costs(handlers: Mapping[str, Function]) -> tuple[dict[str, list[Sample]], d
         return interleave("warm requests", samplers, ROUNDS)
 
 
-def _batch(environments: Environments) -> Callable[[], Sample]:
+def _batch(environments: EnvironmentPool) -> Callable[[], Sample]:
     _ask(environments, 10)
 
     def sample() -> Sample:
@@ -175,7 +175,7 @@ def _batch(environments: Environments) -> Callable[[], Sample]:
     return sample
 
 
-def _ask(environments: Environments, count: int, query: str = deployed.QUERY) -> Sample:
+def _ask(environments: EnvironmentPool, count: int, query: str = deployed.QUERY) -> Sample:
     """Ask one after another; the time between the answer and the freeze counts as CPU, not as wall."""
     pid = _warm(environments)
     cpu, wall = processes.cpu_s(pid), 0.0
@@ -184,24 +184,24 @@ def _ask(environments: Environments, count: int, query: str = deployed.QUERY) ->
         invocation = environments.invoke(event(query))
         wall += time.perf_counter() - asked
         check(invocation)
-        environments.settle()
+        environments.drain()
     return Sample(1000 * (processes.cpu_s(pid) - cpu) / count, 1000 * wall / count)
 
 
-def _warm(environments: Environments) -> int:
-    if not environments.settle():
+def _warm(environments: EnvironmentPool) -> int:
+    if not environments.drain():
         check(environments.invoke(event()))
-    (pid,) = environments.settle()
+    (pid,) = environments.drain()
     return pid
 
 
-def _soak(name: str, function: Function, bedrock: Bedrock, langfuse: Langfuse) -> dict[int, float]:
+def _soak(name: str, function: Function, bedrock: FakeBedrock, langfuse: FakeLangfuse) -> dict[int, float]:
     """The memory of its one environment after so many requests, in MB."""
     held = {}
     with running(function) as environments:
         for number in track(range(1, SOAK + 1), f"memory, {name}", console=ERR, transient=True):
             check(environments.invoke(event()))
-            (pid,) = environments.settle()
+            (pid,) = environments.drain()
             if number in SOAKED:
                 held[number] = processes.resident_mb(pid)
             langfuse.exports.clear()
@@ -209,25 +209,25 @@ def _soak(name: str, function: Function, bedrock: Bedrock, langfuse: Langfuse) -
     return held
 
 
-def _load(bedrock: Bedrock, langfuse: Langfuse) -> dict[int, tuple[int, float, float, float]]:
+def _load(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> dict[int, tuple[int, float, float, float]]:
     """Environments, requests a second, median and 95th percentile in milliseconds, by clients at once."""
     figures = {}
     with (
         running(deployed.function(OURS, bedrock, langfuse)) as environments,
-        FunctionUrl(environments) as front,
+        FunctionUrlServer(environments) as front,
         ThreadPoolExecutor(max(CLIENTS)) as pool,
     ):
         for clients in track(CLIENTS, "load", console=ERR, transient=True):
             for _ in range(LOADED_AT_MOST):
-                awake = len(environments.settle())
+                awake = len(environments.drain())
                 began = time.perf_counter()
                 answered = pool.map(_client, [front.url] * clients)
                 latencies = [latency for client in answered for latency in client]
                 rate = len(latencies) / (time.perf_counter() - began)
-                if len(environments.settle()) == awake:
+                if len(environments.drain()) == awake:
                     break
             middle, high = statistics.median(latencies), statistics.quantiles(latencies, n=20)[-1]
-            figures[clients] = (len(environments.settle()), rate, middle, high)
+            figures[clients] = (len(environments.drain()), rate, middle, high)
     return figures
 
 
@@ -241,7 +241,7 @@ def _client(url: str) -> list[float]:
     return latencies
 
 
-def _turns(bedrock: Bedrock, langfuse: Langfuse) -> dict[int, tuple[int, float]]:
+def _turns(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> dict[int, tuple[int, float]]:
     """Spans and CPU milliseconds of a run, by the turns that the agent takes."""
     figures = {}
     for turns in (2, 5, 10, 20):
@@ -252,7 +252,7 @@ def _turns(bedrock: Bedrock, langfuse: Langfuse) -> dict[int, tuple[int, float]]
     return figures
 
 
-def _tools(bedrock: Bedrock, langfuse: Langfuse) -> dict[int, float]:
+def _tools(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> dict[int, float]:
     """CPU milliseconds of a run, by the tools that the agent has."""
     figures = {}
     for extra in (0, 7, 17, 37):

@@ -1,1 +1,5 @@
-"""The local cloud: the deployed bytes, run on this machine."""
+"""The local cloud: deploys the real stack to this machine and runs the deployed bytes.
+
+Imports go in one direction:
+commands > cloud > control_plane | function_url | fakes > runtime | traces > http.
+"""

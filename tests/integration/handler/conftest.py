@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tools.local.environments import Environments
-from tools.local.function import Function
+from tools.local.runtime.environment_pool import EnvironmentPool
+from tools.local.runtime.function import Function
 
 
 class Deployed:
@@ -78,7 +78,7 @@ def deployed(opt, source):
             timeout_s=timeout_s,
             memory_mb=memory_mb,
         )
-        with Environments(function, log=log.append) as environments:
+        with EnvironmentPool(function, log=log.append) as environments:
             yield Deployed(environments, log)
 
     return deploy

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tools.local.bedrock import FAULTS
+from tools.local.fakes.bedrock_server import FAULTS
 
 TIMEOUT_S = 6.0
 """The function's; half of it is the agent's, and the rest kept for the response and its trace."""

@@ -7,15 +7,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools.local.front import FunctionUrl
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.langfuse_server import FakeLangfuse
+from tools.local.function_url.server import FunctionUrlServer
 
 GOOD = b'{"query": "Hello", "session_id": "s-1", "tags": ["a"], "metadata": {"k": "v"}}'
 
 
 @pytest.fixture(scope="module")
 def langfuse():
-    with Langfuse() as langfuse:
+    with FakeLangfuse() as langfuse:
         yield langfuse
 
 
@@ -29,7 +29,7 @@ def function(deployed, bedrock, langfuse):
 @pytest.fixture(scope="module")
 def send(function):
     """Sends one request, and gives the status and the parsed body."""
-    with FunctionUrl(function.environments) as front:
+    with FunctionUrlServer(function.environments) as front:
         connection = http.client.HTTPConnection(urlsplit(front.url).netloc, timeout=30)
 
         def send(body=GOOD, method="POST", path="/", headers=None):

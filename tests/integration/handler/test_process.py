@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.langfuse_server import FakeLangfuse
 
 OUT = {
     "mcp", "grpc", "uvicorn", "starlette", "cryptography", "httpx", "httpx2", "requests", "langfuse", "PIL",
@@ -23,7 +23,7 @@ REQUESTS = 2_000
 @pytest.fixture(scope="module")
 def warm(opt, source, target_python, bedrock):
     """What many requests in one process cost, every one of them traced."""
-    with Langfuse() as langfuse:
+    with FakeLangfuse() as langfuse:
         environment = {
             "PATH": os.environ["PATH"],
             "AWS_ACCESS_KEY_ID": "x",

@@ -6,7 +6,7 @@ import pytest
 from pip._internal.models.link import Link
 
 from tools import pinned_pip, wheels
-from tools.local.serving import Server
+from tools.local.http.server import HttpServer
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def served(index, monkeypatch):
         else:
             exchange.answer(404)
 
-    with Server(respond) as server:
+    with HttpServer(respond) as server:
         monkeypatch.setenv("PIP_INDEX_URL", server.url)
         yield asked
 

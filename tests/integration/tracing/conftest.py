@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tools.local.environments import Environments
-from tools.local.function import Function
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.langfuse_server import FakeLangfuse
+from tools.local.runtime.environment_pool import EnvironmentPool
+from tools.local.runtime.function import Function
 
 
 class Running:
@@ -29,10 +29,10 @@ class Running:
         waited_s = time.monotonic() - started
         return json.loads(json.loads(invocation.payload)["body"]), waited_s
 
-    def settle(self):
+    def drain(self):
         """Wait until the environment is frozen; the seconds that took."""
         started = time.monotonic()
-        self.environments.settle()
+        self.environments.drain()
         return time.monotonic() - started
 
     def metrics(self, name):
@@ -62,7 +62,7 @@ def running(opt, source, bedrock):
                 **environment,
             },
         )
-        with Environments(function, log=log.append) as environments:
+        with EnvironmentPool(function, log=log.append) as environments:
             yield Running(environments, log)
 
     return run
@@ -70,7 +70,7 @@ def running(opt, source, bedrock):
 
 @pytest.fixture
 def langfuse():
-    with Langfuse() as langfuse:
+    with FakeLangfuse() as langfuse:
         yield langfuse
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.langfuse_server import FakeLangfuse
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "collector-key"
@@ -80,7 +80,7 @@ def collector(agentmesh, tmp_path, unused_port):
 def traced(running, collector):
     """The function, told of the collector, while Langfuse's keys are there as well."""
     with (
-        Langfuse() as langfuse,
+        FakeLangfuse() as langfuse,
         running(
             langfuse,
             OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{collector.url}/v1/traces",
@@ -102,7 +102,7 @@ WHOLE += ["invoke_agent Strands Agents", "query"]
 def test_the_trace_is_there_whole_when_the_environment_freezes(traced, collector):
     collector.start()
     body, _ = traced.ask()
-    traced.settle()
+    traced.drain()
     assert names(collector.spans(body["trace_id"])) == WHOLE
     assert traced.metrics("TracesExported") == 1
 
@@ -112,11 +112,11 @@ def test_a_collector_that_is_away_delays_no_answer_and_gets_all_when_it_is_back(
     for _ in range(2):
         body, waited_s = traced.ask()
         assert waited_s < 5
-        traced.settle()
+        traced.drain()
         bodies.append(body)
     collector.start()
     bodies.append(traced.ask()[0])
-    traced.settle()
+    traced.drain()
     for body in bodies:
         assert names(collector.spans(body["trace_id"])) == WHOLE
     assert traced.metrics("TracesLost") == 0
@@ -125,7 +125,7 @@ def test_a_collector_that_is_away_delays_no_answer_and_gets_all_when_it_is_back(
 def test_its_own_413_splits_the_batch(traced, collector):
     collector.start(AGENTMESH_MAX_OTLP_BYTES="5000")
     body, _ = traced.ask()
-    traced.settle()
+    traced.drain()
     assert "413" in collector.log
     assert names(collector.spans(body["trace_id"])) == WHOLE
 
@@ -133,9 +133,9 @@ def test_its_own_413_splits_the_batch(traced, collector):
 def test_a_key_that_it_does_not_take_keeps_the_spans_until_it_does(traced, collector):
     collector.start(AGENTMESH_API_KEY="another")
     body, _ = traced.ask()
-    traced.settle()
+    traced.drain()
     collector.stop()
     collector.start()
     traced.ask()
-    traced.settle()
+    traced.drain()
     assert names(collector.spans(body["trace_id"])) == WHOLE

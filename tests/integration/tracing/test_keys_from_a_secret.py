@@ -19,7 +19,7 @@ def function(running, langfuse, secrets):
 def ask(function):
     body, _ = function.ask()
     assert body["success"]
-    function.settle()
+    function.drain()
     return body["trace_id"]
 
 

@@ -9,7 +9,7 @@ def test_the_trace_of_each_run_is_whole_before_the_environment_freezes(running, 
     with running(langfuse) as function:
         for number in range(3):
             body, _ = function.ask(f"What is {number} + 2?")
-            function.settle()
+            function.drain()
             trace = langfuse.trace(body["trace_id"])
             names = [span.name for span in trace.spans]
             assert names[0] == "query"
@@ -28,14 +28,14 @@ def test_a_backend_that_hangs_delays_no_answer_and_its_traces_arrive_once_it_is_
 ):
     with running(langfuse, TRACE_EXPORT_TIMEOUT_S="1.5") as function:
         function.ask()
-        function.settle()
-        langfuse.tell(fault)
+        function.drain()
+        langfuse.inject_fault(fault)
         first, waited_s = function.ask()
         assert waited_s < 1, "the caller waited for the backend"
-        assert 0.5 < function.settle() < 3, "the environment is busy for the bound, and no longer"
-        langfuse.tell("ok")
+        assert 0.5 < function.drain() < 3, "the environment is busy for the bound, and no longer"
+        langfuse.inject_fault("ok")
         second, _ = function.ask()
-        function.settle()
+        function.drain()
         for body in (first, second):
             assert langfuse.trace(body["trace_id"]).root
         assert len(langfuse.traces()) == 3
@@ -46,24 +46,24 @@ def test_a_backend_that_hangs_delays_no_answer_and_its_traces_arrive_once_it_is_
 @pytest.mark.parametrize("fault", ["unavailable", "internal", "close", "html", "unauthorized"])
 def test_a_backend_that_refuses_loses_nothing(running, langfuse, fault):
     with running(langfuse) as function:
-        langfuse.tell(fault)
+        langfuse.inject_fault(fault)
         bodies = []
         for _ in range(2):
             bodies.append(function.ask()[0])
-            function.settle()
+            function.drain()
         assert langfuse.traces() == []
-        langfuse.tell("ok")
+        langfuse.inject_fault("ok")
         bodies.append(function.ask()[0])
-        function.settle()
+        function.drain()
         assert {body["trace_id"] for body in bodies} == {trace.trace_id for trace in langfuse.traces()}
         assert sum("traces are not sent" in line for line in function.log) == 1
 
 
 def test_a_batch_that_is_too_large_once_is_split(running, langfuse):
     with running(langfuse) as function:
-        langfuse.tell("too_large", times=1)
+        langfuse.inject_fault("too_large", times=1)
         body, _ = function.ask()
-        function.settle()
+        function.drain()
         assert langfuse.trace(body["trace_id"]).root
         assert langfuse.attempts == 3
 
@@ -72,7 +72,7 @@ def test_before_means_that_the_trace_is_there_when_the_answer_is(running, langfu
     with running(langfuse, TRACE_EXPORT="before", TRACE_EXPORT_TIMEOUT_S="1.5") as function:
         body, _ = function.ask()
         assert langfuse.trace(body["trace_id"]).root
-        langfuse.tell("hang")
+        langfuse.inject_fault("hang")
         _, waited_s = function.ask()
         assert waited_s < 4
 
@@ -109,7 +109,7 @@ def test_a_run_past_its_deadline_arrives_with_its_reason_and_what_was_done(runni
     with running(langfuse, timeout_s=6.0, TRACE_EXPORT_TIMEOUT_S="1.5") as function:
         body, _ = function.ask("[[hang]] Hello")
         assert body["error"]["code"] == "deadline_exceeded"
-        function.settle()
+        function.drain()
         trace = langfuse.trace(body["trace_id"])
         assert trace.root.attributes["langfuse.observation.level"] == "ERROR"
         assert trace.root.message.startswith("deadline_exceeded")
@@ -118,7 +118,7 @@ def test_a_run_past_its_deadline_arrives_with_its_reason_and_what_was_done(runni
         assert function.metrics("TracesExported") == 1
 
         after, _ = function.ask("What is 2+2?")
-        function.settle()
+        function.drain()
         assert errors(langfuse.trace(after["trace_id"])) == []
 
 
@@ -126,7 +126,7 @@ def test_a_model_that_denies_is_an_error_where_it_happened_and_of_the_run(runnin
     with running(langfuse) as function:
         body, _ = function.ask("[[deny]] Hello")
         assert body["error"]["code"] == "model_access_denied"
-        function.settle()
+        function.drain()
         trace = langfuse.trace(body["trace_id"])
         failed = dict(errors(trace))
         assert "AccessDenied" in failed["chat"]
@@ -136,7 +136,7 @@ def test_a_model_that_denies_is_an_error_where_it_happened_and_of_the_run(runnin
 def test_a_tool_that_raises_is_an_error_of_the_tool_and_not_of_the_run(running, langfuse):
     with running(langfuse) as function:
         body, _ = function.ask('[[tool calculator {"expression": "1/0"}]]')
-        function.settle()
+        function.drain()
         assert {name for name, _ in errors(langfuse.trace(body["trace_id"]))} == {"execute_tool calculator"}
 
 
@@ -144,7 +144,7 @@ def test_any_collector_gets_the_same_and_langfuse_nothing(running, langfuse):
     endpoint = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{langfuse.url}/v1/traces"}
     with running(langfuse, OTEL_EXPORTER_OTLP_TRACES_HEADERS="x-key=k%201", **endpoint) as function:
         body, _ = function.ask()
-        function.settle()
+        function.drain()
     (export,) = langfuse.exports
     assert export.path == "/v1/traces"
     assert export.headers["x-key"] == "k 1"

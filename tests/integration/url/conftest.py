@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools.local.environments import Environments
-from tools.local.front import FunctionUrl
-from tools.local.function import Function
+from tools.local.function_url.server import FunctionUrlServer
+from tools.local.runtime.environment_pool import EnvironmentPool
+from tools.local.runtime.function import Function
 
 JSON_TYPE = {"content-type": "application/json"}
 
@@ -19,7 +19,7 @@ JSON_TYPE = {"content-type": "application/json"}
 class Served:
     """A function behind its URL."""
 
-    environments: Environments
+    environments: EnvironmentPool
     url: str
     log: list
 
@@ -68,7 +68,10 @@ def serve(opt, source):
             timeout_s=timeout_s,
             **function,
         )
-        with Environments(served, log=log.append) as environments, FunctionUrl(environments) as front:
+        with (
+            EnvironmentPool(served, log=log.append) as environments,
+            FunctionUrlServer(environments) as front,
+        ):
             yield Served(environments, front.url, log)
 
     return serve

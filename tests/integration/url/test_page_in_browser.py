@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tools.local.bedrock import Bedrock
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.langfuse_server import FakeLangfuse
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is in the environment `test`")
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -94,7 +94,7 @@ def tab(driver, tmp_path):
 
 @pytest.fixture(scope="module")
 def langfuse():
-    with Langfuse() as langfuse:
+    with FakeLangfuse() as langfuse:
         yield langfuse
 
 
@@ -106,7 +106,10 @@ def page(serve, langfuse):
         "LANGFUSE_SECRET_KEY": "sk-lf-local",
         "LANGFUSE_HOST": langfuse.url,
     }
-    with Bedrock(pace_s=0.04) as model, serve(bedrock_url=model.url, environment={**PAGE, **keys}) as served:
+    with (
+        FakeBedrock(word_interval_s=0.04) as model,
+        serve(bedrock_url=model.url, environment={**PAGE, **keys}) as served,
+    ):
         yield served
 
 

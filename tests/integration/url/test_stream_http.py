@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools.local.bedrock import Bedrock
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.langfuse_server import FakeLangfuse
 
 
 def test_text_comes_while_the_model_is_still_speaking(serve, events):
-    with Bedrock(pace_s=0.1) as slow, serve(bedrock_url=slow.url) as served:
+    with FakeBedrock(word_interval_s=0.1) as slow, serve(bedrock_url=slow.url) as served:
         served.events("warm up")
         response = served.post("Hello. [[say 12]]")
         came = [(name, time.monotonic()) for name, _ in events(response)]
@@ -104,7 +104,10 @@ def test_a_model_that_says_nothing_is_sat_out_with_comments_until_the_deadline(s
 
 
 def test_a_client_that_goes_away_does_not_harm_the_next_request(serve, events):
-    with Bedrock(pace_s=0.02) as slow, serve(bedrock_url=slow.url, reserved_concurrency=1) as served:
+    with (
+        FakeBedrock(word_interval_s=0.02) as slow,
+        serve(bedrock_url=slow.url, reserved_concurrency=1) as served,
+    ):
         response = served.post("Hello. [[say 60]]")
         next(events(response))
         response.close()
@@ -126,7 +129,7 @@ def test_a_slow_reader_loses_nothing(streaming, events):
 
 
 def test_the_trace_leaves_whole_and_only_after_the_stream(serve, events):
-    with Bedrock(pace_s=0.05) as slow, Langfuse() as langfuse:
+    with FakeBedrock(word_interval_s=0.05) as slow, FakeLangfuse() as langfuse:
         keys = {
             "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
             "LANGFUSE_SECRET_KEY": langfuse.secret_key,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.local.function import RUNTIME
+from tools.local.runtime.function import RUNTIME
 
 RUNTIMES = [RUNTIME, *sorted(Path(__file__).parent.glob("awslambdaric-*.txt"))]
 INTEGRATION = "application/vnd.awslambda.http-integration-response"

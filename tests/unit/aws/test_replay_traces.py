@@ -9,7 +9,7 @@ from opentelemetry.sdk.resources import Resource
 
 from tools.aws import replay_traces
 from tools.command import Failure
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.langfuse_server import FakeLangfuse
 from traced_agent import langfuse_wire, spool
 from traced_agent.collector import encode
 from traced_agent.spans import SCOPE, Provider, Recorder
@@ -17,7 +17,7 @@ from traced_agent.spans import SCOPE, Provider, Recorder
 
 @pytest.fixture
 def langfuse():
-    with Langfuse() as langfuse:
+    with FakeLangfuse() as langfuse:
         yield langfuse
 
 
@@ -90,7 +90,7 @@ def test_what_was_sent_is_told_to_programs(langfuse, replay, capsys):
 
 
 def test_what_could_not_be_sent_is_named_with_the_reason(langfuse, replay, capsys):
-    langfuse.tell("unavailable", times=1)
+    langfuse.inject_fault("unavailable", times=1)
     assert replay("--json") == 1
     (why,) = json.loads(capsys.readouterr().out)["failed"].values()
     assert why.startswith("503")

@@ -3,22 +3,22 @@ import json
 import pytest
 
 from tools.command import Failure
-from tools.local import backends
-from tools.local.bedrock import Bedrock
-from tools.local.langfuse import Langfuse
+from tools.local.cloud import backends
+from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.langfuse_server import FakeLangfuse
 
 MODEL = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
 
 
 @pytest.fixture(scope="module")
 def bedrock():
-    with Bedrock() as server:
+    with FakeBedrock() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def langfuse():
-    with Langfuse() as server:
+    with FakeLangfuse() as server:
         yield server
 
 

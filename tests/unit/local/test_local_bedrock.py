@@ -8,8 +8,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError, ReadTimeoutError
 
-from tools.local.bedrock import FAULTS, REFUSALS, Bedrock
-from tools.local.model import reply
+from tools.local.fakes.bedrock_server import FAULTS, REFUSALS, FakeBedrock
+from tools.local.fakes.fake_model import reply
 from traced_agent.agent import TOOLS
 
 CALCULATOR = {
@@ -23,7 +23,7 @@ CALCULATOR = {
 
 @pytest.fixture(scope="module")
 def bedrock():
-    with Bedrock() as server:
+    with FakeBedrock() as server:
         yield server
 
 
@@ -88,7 +88,7 @@ def test_a_counted_directive_ends_after_its_count(client):
 
 
 def test_told_from_python_it_fails_that_many_times(bedrock, client):
-    bedrock.tell("deny", times=1)
+    bedrock.inject_fault("deny", times=1)
     with pytest.raises(ClientError, match="AccessDenied"):
         client.converse(**ask("hello"))
     assert client.converse(**ask("hello"))["stopReason"] == "end_turn"
@@ -96,7 +96,7 @@ def test_told_from_python_it_fails_that_many_times(bedrock, client):
 
 def test_an_unknown_fault_is_refused_with_the_choices(bedrock):
     with pytest.raises(ValueError, match="throttle"):
-        bedrock.tell("explode")
+        bedrock.inject_fault("explode")
 
 
 def test_a_broken_stream_starts_and_then_raises(client):

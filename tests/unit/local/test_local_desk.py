@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from tools.command import Failure
-from tools.local import platform, tree
-from tools.local.bedrock import FAULTS as MODEL_FAULTS
-from tools.local.cloud import LocalCloud
-from tools.local.langfuse import FAULTS as TRACE_FAULTS
-from tools.local.logs import Logs
-from tools.local.trace import Span, Trace
-from tools.local.watch import package
+from tools.local.cloud import host_check
+from tools.local.cloud.code_watcher import package
+from tools.local.cloud.function_log import FunctionLog
+from tools.local.cloud.local_cloud import LocalCloud
+from tools.local.fakes.bedrock_server import FAULTS as MODEL_FAULTS
+from tools.local.fakes.langfuse_server import FAULTS as TRACE_FAULTS
+from tools.local.traces import trace_view
+from tools.local.traces.received_trace import Span, Trace
 
 DOCS = Path(__file__).parents[3] / "docs" / "local.md"
 LINE = {"timestamp": "2026-11-23T18:23:41Z", "level": "WARNING", "message": "not so well", "run_id": "abc"}
@@ -23,7 +24,7 @@ LINE = {"timestamp": "2026-11-23T18:23:41Z", "level": "WARNING", "message": "not
 
 def logged(*lines, pretty):
     out = io.StringIO()
-    logs = Logs(out, pretty=pretty)
+    logs = FunctionLog(out, pretty=pretty)
     for line in lines:
         logs(line if isinstance(line, str) else json.dumps(line))
     return logs, out.getvalue()
@@ -82,7 +83,7 @@ def test_a_trace_is_a_tree_with_what_went_in_and_came_out():
     chat = span("chat", "2", "1", **{"gen_ai.usage.input_tokens": 3, "gen_ai.usage.output_tokens": 4})
     orphan = span("late", "9", "8")
     tool = span("tool", "3", "1")
-    assert tree.text(Trace("t" * 32, (root, chat, tool, orphan))).splitlines() == [
+    assert trace_view.text(Trace("t" * 32, (root, chat, tool, orphan))).splitlines() == [
         f"trace {'t' * 32}",
         "query  2.5 ms",
         '│  input: {"query": "?"}',
@@ -115,12 +116,12 @@ def test_a_module_that_cannot_be_compiled_is_named(tmp_path):
 )
 def test_another_machine_is_told_what_serves(system, machine):
     with pytest.raises(Failure, match="WSL") as failure:
-        platform.check(system, machine)
+        host_check.check(system, machine)
     assert "\n" not in str(failure.value)
 
 
 def test_linux_on_x86_64_will_do():
-    platform.check("linux", "x86_64")
+    host_check.check("linux", "x86_64")
 
 
 @pytest.mark.parametrize(

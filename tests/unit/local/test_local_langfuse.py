@@ -9,13 +9,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.trace import Status, StatusCode
 
-from tools.local import tree
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.langfuse_server import FakeLangfuse
+from tools.local.traces import trace_view
 
 
 @pytest.fixture
 def langfuse():
-    with Langfuse() as server:
+    with FakeLangfuse() as server:
         yield server
 
 
@@ -69,20 +69,20 @@ def test_bytes_that_are_no_protobuf_are_400(langfuse):
     [("unauthorized", 401), ("too_large", 413), ("unavailable", 503), ("internal", 500), ("html", 200)],
 )
 def test_told_to_refuse_it_refuses_that_many_times(langfuse, fault, status):
-    langfuse.tell(fault, times=1)
+    langfuse.inject_fault(fault, times=1)
     assert httpx.post(f"{langfuse.url}/v1/traces", content=b"").status_code == status
     assert httpx.post(f"{langfuse.url}/v1/traces", content=b"").status_code == 200
 
 
 @pytest.mark.parametrize("fault", ["hang", "close"])
 def test_told_to_stall_it_gives_no_answer(langfuse, fault):
-    langfuse.tell(fault)
+    langfuse.inject_fault(fault)
     with pytest.raises(httpx.TransportError):
         httpx.post(f"{langfuse.url}/v1/traces", content=b"", timeout=0.5)
 
 
 def test_told_to_drip_it_gives_byte_after_byte(langfuse):
-    langfuse.tell("drip")
+    langfuse.inject_fault("drip")
     with httpx.stream("POST", f"{langfuse.url}/v1/traces", content=b"", timeout=5) as response:
         pieces = response.iter_raw()
         assert [next(pieces) for _ in range(3)] == [b"\0"] * 3
@@ -91,7 +91,7 @@ def test_told_to_drip_it_gives_byte_after_byte(langfuse):
 def test_the_trace_link_shows_the_tree(langfuse):
     trace_id = record(exporter(langfuse))
     page = httpx.get(f"{langfuse.url}/trace/{trace_id}").text
-    assert page == tree.text(langfuse.trace(trace_id))
+    assert page == trace_view.text(langfuse.trace(trace_id))
     assert "└─ chat" in page
     assert "FAILED throttled" in page
     assert httpx.get(f"{langfuse.url}/trace/unknown").status_code == 404

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from tools.local.langfuse import Langfuse as Receiver
+from tools.local.fakes.langfuse_server import FakeLangfuse
 from traced_agent.destinations import Langfuse, Otlp
 from traced_agent.settings import Settings
 
@@ -142,7 +142,7 @@ def test_a_rotated_secret_is_picked_up_within_the_export(collecting, backend):
 
 @pytest.fixture
 def receiver():
-    with Receiver() as receiver:
+    with FakeLangfuse() as receiver:
         yield receiver
 
 

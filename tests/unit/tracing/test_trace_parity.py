@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.langfuse_server import FakeLangfuse
 
 SCRIPT = Path(__file__).with_name("one_run.py")
 
@@ -48,7 +48,7 @@ def done(process):
 @pytest.fixture(scope="module")
 def both():
     """What the receiver got of either, each from a process of its own."""
-    with Langfuse() as theirs, Langfuse() as ours:
+    with FakeLangfuse() as theirs, FakeLangfuse() as ours:
         for process in [
             start(how, to, TOOL="observes") for how, to in (("documented", theirs), ("ours", ours))
         ]:
@@ -104,13 +104,13 @@ def test_the_headers_are_those_of_the_documented_set_up(both):
 
 
 def test_langfuses_sdk_is_not_imported_before_the_answer():
-    with Langfuse() as langfuse:
+    with FakeLangfuse() as langfuse:
         assert "langfuse imported: False" in done(start("ours", langfuse))
 
 
 @pytest.mark.parametrize("imported", ["in the tool", "at the top"])
 def test_an_observation_of_the_agents_author_arrives_and_arrives_once(imported):
-    with Langfuse() as langfuse:
+    with FakeLangfuse() as langfuse:
         log = done(start("ours", langfuse, TOOL="observes", IMPORTED=imported, RUNS="2"))
         traces = langfuse.traces()
     assert len(traces) == 2
@@ -130,7 +130,7 @@ CONTENT = ("PROMPT", "ANSWER", "ARGUMENT", "RESULT", "ERROR", "SYSTEM", "MINE")
 @pytest.fixture(scope="module")
 def told():
     """The same runs, with their content and without, with a tool that works and one that raises."""
-    with Langfuse() as full, Langfuse() as metadata:
+    with FakeLangfuse() as full, FakeLangfuse() as metadata:
         started = [
             start("ours", langfuse, TOOL=tool, TRACE_CONTENT=content)
             for langfuse, content in ((full, "full"), (metadata, "metadata"))

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tools.local import processes, sandbox
-from tools.local.function import Function
-from tools.local.invocation import FunctionError, Invocation, failure
-from tools.local.runtime_api import RuntimeApi
+from tools.local.runtime import processes, sandbox
+from tools.local.runtime.function import Function
+from tools.local.runtime.invocation import FunctionError, Invocation, failure
+from tools.local.runtime.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:
     import subprocess
@@ -29,7 +29,7 @@ Start = Callable[[sandbox.Launch], "subprocess.Popen[bytes]"]
 """Starts a process from a thread that outlives it: bubblewrap dies with the thread that forked it."""
 
 
-class Environment:
+class ExecutionEnvironment:
     """A process with its Runtime API."""
 
     def __init__(self, function: Function, log: Log, start: Start, bubblewrap: bool | None = None) -> None:

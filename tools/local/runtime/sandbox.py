@@ -16,8 +16,8 @@ from pathlib import Path
 
 import layers
 from tools import interpreter
-from tools.local import runtime
-from tools.local.function import Function
+from tools.local.runtime import runtime_client
+from tools.local.runtime.function import Function
 
 TMP_BYTES = 512 * 1024 * 1024
 """The size of /tmp: Lambda's default ephemeral storage."""
@@ -134,7 +134,7 @@ def _boxed(function: Function, api: str) -> Launch:
     argv = ["bwrap", *_box(), "--ro-bind", str(prefix), str(prefix)]
     for path in packages:
         argv += ["--tmpfs", path]
-    mounts = {"/var/task": function.code, "/var/runtime": runtime.directory(function.runtime)}
+    mounts = {"/var/task": function.code, "/var/runtime": runtime_client.directory(function.runtime)}
     if function.opt:
         mounts["/opt"] = function.opt
     for target, source in mounts.items():
@@ -155,7 +155,7 @@ def _boxed(function: Function, api: str) -> Launch:
 
 def _plain(function: Function, api: str) -> Launch:
     python, _, _ = _interpreter()
-    installed = runtime.directory(function.runtime)
+    installed = runtime_client.directory(function.runtime)
     scratch = Path(tempfile.mkdtemp(prefix="lambda-tmp-"))
     environ = variables(function, api, str(function.code), str(installed))
     environ |= {"HOME": str(scratch), "TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}

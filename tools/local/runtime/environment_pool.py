@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from tools.local import sandbox
-from tools.local.environment import INIT_LIMIT_S, Environment, Log
-from tools.local.function import Function
-from tools.local.invocation import FunctionError, Invocation, failure
+from tools.local.runtime import sandbox
+from tools.local.runtime.execution_environment import INIT_LIMIT_S, ExecutionEnvironment, Log
+from tools.local.runtime.function import Function
+from tools.local.runtime.invocation import FunctionError, Invocation, failure
 
 if TYPE_CHECKING:
     import subprocess
@@ -37,10 +37,10 @@ def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-class Environments:
+class EnvironmentPool:
     """The environments of one function.
 
-    with Environments(function) as environments:
+    with EnvironmentPool(function) as environments:
         invocation = environments.invoke(b'{"query": "…"}')
         print(invocation.payload, invocation.error)
     """
@@ -57,8 +57,8 @@ class Environments:
         self.function = function
         self._init_limit_s, self._bubblewrap = init_limit_s, bubblewrap
         self._log = log
-        self._idle: list[Environment] = []
-        self._busy: dict[Invocation, Environment | None] = {}
+        self._idle: list[ExecutionEnvironment] = []
+        self._busy: dict[Invocation, ExecutionEnvironment | None] = {}
         self._news = threading.Condition()
         self._closed = False
         self._starter = ThreadPoolExecutor(1, "starter")
@@ -75,7 +75,7 @@ class Environments:
         invocation.wait()
         return invocation
 
-    def settle(self) -> list[int]:
+    def drain(self) -> list[int]:
         """Wait until nothing runs, work after an answer included; the frozen environments' processes."""
         with self._news:
             self._news.wait_for(lambda: not self._busy)
@@ -85,7 +85,7 @@ class Environments:
         """Run this from the next request on; environments of the old one end with their request."""
         self._exchange(function, [])
 
-    def try_out(self, function: Function) -> FunctionError | None:
+    def start_candidate(self, function: Function) -> FunctionError | None:
         """Run this from the next request on if it starts; else say why not, and run the old one on."""
         environment = self._environment(function)
         if error := environment.init(self._init_limit_s):
@@ -93,7 +93,7 @@ class Environments:
         self._exchange(function, [environment])
         return None
 
-    def _exchange(self, function: Function, ready: list[Environment]) -> None:
+    def _exchange(self, function: Function, ready: list[ExecutionEnvironment]) -> None:
         with self._news:
             self.function = function
             idle, self._idle = self._idle, ready
@@ -117,7 +117,7 @@ class Environments:
             self._news.wait_for(lambda: not self._busy, 5)
         self._starter.shutdown()
 
-    def _admit(self, invocation: Invocation) -> Environment | None:
+    def _admit(self, invocation: Invocation) -> ExecutionEnvironment | None:
         """Count the invocation in, with a frozen environment if there is one."""
         reserved = self.function.reserved_concurrency
         limit = LIMIT if reserved is None else reserved
@@ -130,7 +130,7 @@ class Environments:
             self._busy[invocation] = environment
             return environment
 
-    def _serve(self, invocation: Invocation, environment: Environment | None) -> None:
+    def _serve(self, invocation: Invocation, environment: ExecutionEnvironment | None) -> None:
         alive = False
         try:
             if environment:
@@ -141,7 +141,7 @@ class Environments:
             invocation.finish(failure("Sandbox.Failure", "The environment failed", invocation.request_id))
             self._release(invocation, environment if alive else None)
 
-    def _new(self, invocation: Invocation) -> Environment | None:
+    def _new(self, invocation: Invocation) -> ExecutionEnvironment | None:
         """Start an environment; if its init fails, once more within the function's own timeout.
 
         https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
@@ -160,7 +160,7 @@ class Environments:
         invocation.finish(error)
         return None
 
-    def _release(self, invocation: Invocation, environment: Environment | None) -> None:
+    def _release(self, invocation: Invocation, environment: ExecutionEnvironment | None) -> None:
         with self._news:
             del self._busy[invocation]
             if environment:
@@ -171,12 +171,12 @@ class Environments:
         for idle in ended:
             idle.end()
 
-    def _is_over(self, idle: Environment) -> bool:
+    def _is_over(self, idle: ExecutionEnvironment) -> bool:
         outdated = idle.function is not self.function
         return self._closed or outdated or time.monotonic() - idle.idle_since > _IDLE_S
 
-    def _environment(self, function: Function) -> Environment:
-        return Environment(function, self._log, self._start, self._bubblewrap)
+    def _environment(self, function: Function) -> ExecutionEnvironment:
+        return ExecutionEnvironment(function, self._log, self._start, self._bubblewrap)
 
     def _start(self, launch: sandbox.Launch) -> "subprocess.Popen[bytes]":
         return self._starter.submit(sandbox.start, launch).result()

@@ -12,7 +12,7 @@ _SHOWN = ("timestamp", "level", "message", "logger", "stackTrace", "errorType", 
 _COLOURS = {"ERROR": "31", "CRITICAL": "31", "WARNING": "33", "WARN": "33"}
 
 
-class Logs:
+class FunctionLog:
     """Takes lines, writes them, and counts what the function says of its traces in embedded metrics."""
 
     def __init__(self, out: TextIO | None = None, *, pretty: bool | None = None) -> None:

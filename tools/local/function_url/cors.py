@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
 
 from collections.abc import Mapping
 
-from tools.local.function import Cors
+from tools.local.runtime.function import Cors
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:

@@ -14,9 +14,9 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from tools.local.function import Function
-from tools.local.invocation import FunctionError, Invocation, failure
-from tools.local.serving import Exchange, Server, TooLarge, Truncated
+from tools.local.http.server import HttpExchange, HttpServer, TooLarge, Truncated
+from tools.local.runtime.function import Function
+from tools.local.runtime.invocation import FunctionError, Invocation, failure
 
 MAX_RESPONSE = 6 * 1024 * 1024 + 100
 """Bytes of a buffered response, the runtime's envelope included."""
@@ -36,13 +36,13 @@ class RuntimeApi:
         self._function = function
         self._extensions: dict[str, list[str]] = {}
         self._names: set[str] = set()
-        self._waiting: dict[str, Exchange] = {}
+        self._waiting: dict[str, HttpExchange] = {}
         self._events: dict[str, Invocation] = {}
         self._deadline = 0.0
         self._current: Invocation | None = None
         self._started = self._closed = False
         self._news = threading.Condition()
-        self._server = Server(self._respond)
+        self._server = HttpServer(self._respond)
         self.address = self._server.address
 
     def start(self) -> None:
@@ -81,7 +81,7 @@ class RuntimeApi:
         with self._news:
             return self._news.wait_for(done, timeout_s)
 
-    def _respond(self, exchange: Exchange) -> None:  # noqa: PLR0911 - a table of routes
+    def _respond(self, exchange: HttpExchange) -> None:  # noqa: PLR0911 - a table of routes
         route = (exchange.command, exchange.route)
         if route == ("GET", "/2018-06-01/runtime/invocation/next"):
             return self._next_invocation(exchange)
@@ -97,7 +97,7 @@ class RuntimeApi:
             return self._next_event(exchange)
         return _refuse(exchange, 404, "NotFound", f"no {exchange.command} {exchange.route}")
 
-    def _next(self, party: str, exchange: Exchange) -> Invocation | None:
+    def _next(self, party: str, exchange: HttpExchange) -> Invocation | None:
         """Wait, for as long as it takes, until there is an event for this party."""
         with self._news:
             self._waiting[party] = exchange
@@ -107,7 +107,7 @@ class RuntimeApi:
             self._news.wait_for(lambda: party in self._events or self._closed)
             return self._events.pop(party, None)
 
-    def _next_invocation(self, exchange: Exchange) -> None:
+    def _next_invocation(self, exchange: HttpExchange) -> None:
         if invocation := self._next(_RUNTIME, exchange):
             headers = {
                 "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
@@ -119,7 +119,7 @@ class RuntimeApi:
         else:
             exchange.abort()
 
-    def _next_event(self, exchange: Exchange) -> None:
+    def _next_event(self, exchange: HttpExchange) -> None:
         identifier = exchange.headers.get("Lambda-Extension-Identifier", "")
         if not identifier:
             return _refuse(exchange, 403, "Extension.MissingExtensionIdentifier", "Missing identifier")
@@ -138,7 +138,7 @@ class RuntimeApi:
         headers = {"Lambda-Extension-Identifier": identifier, "Lambda-Extension-Event-Identifier": _id()}
         return exchange.answer(200, json.dumps(event).encode(), headers=headers)
 
-    def _register(self, exchange: Exchange) -> None:
+    def _register(self, exchange: HttpExchange) -> None:
         body = exchange.body()
         name = exchange.headers.get("Lambda-Extension-Name", "")
         try:
@@ -176,7 +176,7 @@ class RuntimeApi:
             return "Extension.TooManyExtensions", f"Extension limit ({MAX_EXTENSIONS}) reached"
         return None
 
-    def _answered(self, exchange: Exchange, request_id: str, what: str) -> None:
+    def _answered(self, exchange: HttpExchange, request_id: str, what: str) -> None:
         invocation = self._current
         if not invocation or invocation.request_id != request_id or invocation.ended:
             for _ in exchange.pieces():
@@ -190,7 +190,7 @@ class RuntimeApi:
             return self._buffered(exchange, invocation)
         return _accepted(exchange)
 
-    def _buffered(self, exchange: Exchange, invocation: Invocation) -> None:
+    def _buffered(self, exchange: HttpExchange, invocation: Invocation) -> None:
         try:
             body = exchange.body(MAX_RESPONSE)
         except TooLarge:
@@ -205,7 +205,7 @@ class RuntimeApi:
         invocation.finish()
         return _accepted(exchange)
 
-    def _stream(self, exchange: Exchange, invocation: Invocation) -> None:
+    def _stream(self, exchange: HttpExchange, invocation: Invocation) -> None:
         if exchange.headers["Lambda-Runtime-Function-Response-Mode"] != "streaming":
             invocation.finish(failure("Runtime.InvalidResponseModeHeader", "Invalid response mode"))
             return _refuse(exchange, 400, "InvalidFunctionResponseMode", "Invalid function response mode")
@@ -220,7 +220,7 @@ class RuntimeApi:
         invocation.finish(failure(kind, message) if kind else None)
         return _accepted(exchange)
 
-    def _init_failed(self, exchange: Exchange) -> None:
+    def _init_failed(self, exchange: HttpExchange) -> None:
         error = _function_error(exchange.body())
         with self._news:
             self.init_error = error
@@ -233,11 +233,11 @@ class RuntimeApi:
         return f"{root};Parent={identifier[-16:]};Sampled={int(self._function.xray)}"
 
 
-def _accepted(exchange: Exchange) -> None:
+def _accepted(exchange: HttpExchange) -> None:
     exchange.answer(202, b'{"status":"OK"}')
 
 
-def _refuse(exchange: Exchange, status: int, kind: str, message: str) -> None:
+def _refuse(exchange: HttpExchange, status: int, kind: str, message: str) -> None:
     exchange.answer(status, json.dumps({"errorType": kind, "errorMessage": message}).encode())
 
 
@@ -249,7 +249,7 @@ def _function_error(body: bytes) -> FunctionError:
     return error if isinstance(error, dict) else failure("Runtime.Unknown", body.decode("utf-8", "replace"))
 
 
-def _gone(exchange: Exchange) -> bool:
+def _gone(exchange: HttpExchange) -> bool:
     """Whether the process at the other end has closed the connection on which it waits."""
     try:
         return not exchange.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tools.local.trace import Span, Trace
+from tools.local.traces.received_trace import Span, Trace
 
 _SHOWN = 100
 

@@ -10,17 +10,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from tools.command import Failure
-from tools.local import backends, platform, runtime
-from tools.local.bedrock import Bedrock
-from tools.local.control_plane import CREDENTIALS, ControlPlane
-from tools.local.deployed import Deployed
-from tools.local.environment import Log
-from tools.local.environments import Environments
-from tools.local.front import FunctionUrl
-from tools.local.function import RUNTIME
-from tools.local.langfuse import Langfuse
-from tools.local.logs import Logs
-from tools.local.serving import LOOPBACK
+from tools.local.cloud import backends, host_check
+from tools.local.cloud.function_log import FunctionLog
+from tools.local.control_plane.deployed_function import Deployed
+from tools.local.control_plane.server import CREDENTIALS, ControlPlane
+from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.langfuse_server import FakeLangfuse
+from tools.local.function_url.server import FunctionUrlServer
+from tools.local.http.server import LOOPBACK
+from tools.local.runtime import runtime_client
+from tools.local.runtime.environment_pool import EnvironmentPool
+from tools.local.runtime.execution_environment import Log
+from tools.local.runtime.function import RUNTIME
 
 Progress = Callable[[str], None]
 """Told what begins now."""
@@ -34,7 +35,7 @@ class LocalCloud:
 
     url: str
     outputs: Mapping[str, str]
-    environments: Environments
+    environments: EnvironmentPool
     plane: ControlPlane
     deployed: Deployed
 
@@ -64,10 +65,10 @@ class LocalCloud:
         self._port, self._progress, self._shared = port, progress, plane
         self._environ = environ or {}
         self._real_bedrock = real_bedrock
-        self.logs = Logs()
+        self.logs = FunctionLog()
         self._log = log or self.logs
         self._stack = contextlib.ExitStack()
-        self.bedrock, self.langfuse = Bedrock(), Langfuse()
+        self.bedrock, self.langfuse = FakeBedrock(), FakeLangfuse()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -86,8 +87,8 @@ class LocalCloud:
         return {
             "function_url": self.url,
             "function_name": self.deployed.name,
-            "region": self.plane.region,
-            "control_plane_url": self.plane.url,
+            "region": self.control_plane.region,
+            "control_plane_url": self.control_plane.url,
             "bedrock_url": self._model.environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"],
             "langfuse_url": self._given.get("otlp_endpoint") or self._given.get("langfuse_host", ""),
             "access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
@@ -101,38 +102,38 @@ class LocalCloud:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the control plane."""
-        return self.plane.client(service)
+        return self.control_plane.client(service)
 
     def update(self, code_zip: bytes) -> str | None:
         """Deploy other code through the control plane; if it does not start, why, and the last code stays."""
         last = self.deployed.code_zip()
         self.deployed.update(code_zip)
-        error = self.environments.try_out(self.deployed.read(self._variables))
+        error = self.pool.start_candidate(self.deployed.read(self._variables))
         if error:
             self.deployed.update(last)
         return f"{error['errorType']}: {error['errorMessage']}" if error else None
 
     def _start(self, stack: contextlib.ExitStack) -> None:
-        platform.check()
+        host_check.check()
         _check_port(self._port)
         self._progress("preparing the runtime")
-        runtime.directory(RUNTIME)
+        runtime_client.directory(RUNTIME)
         region = self._context.get("region", "us-east-1")
         for server in (self.bedrock, self.langfuse):
             stack.enter_context(server)
         self._model = backends.model(self._environ, self.bedrock, real=self._real_bedrock, region=region)
         self._traces = backends.traces(self._environ, self.langfuse)
         self._given = {**self._traces.context, **self._context}
-        self.plane = self._shared or stack.enter_context(self._new_plane(region))
+        self.control_plane = self._shared or stack.enter_context(self._new_plane(region))
         self._variables = {
             **CREDENTIALS,
-            "AWS_ENDPOINT_URL": self.plane.url,
+            "AWS_ENDPOINT_URL": self.control_plane.url,
             **self._model.environment,
         }
         self._deploy(stack)
         function = self.deployed.read(self._variables)
-        self.environments = stack.enter_context(Environments(function, log=self._log))
-        self.url = stack.enter_context(FunctionUrl(self.environments, port=self._port)).url
+        self.pool = stack.enter_context(EnvironmentPool(function, log=self._log))
+        self.url = stack.enter_context(FunctionUrlServer(self.pool, port=self._port)).url
 
     def _new_plane(self, region: str) -> ControlPlane:
         self._progress("starting the control plane")
@@ -140,20 +141,20 @@ class LocalCloud:
 
     def _deploy(self, stack: contextlib.ExitStack) -> None:
         for name, value in self._traces.secrets.items():
-            _put_secret(self.plane.client("secretsmanager"), name, value)
+            _put_secret(self.control_plane.client("secretsmanager"), name, value)
         self._progress("synthesizing the stack")
-        synthesized = self.plane.synthesize(self._given)
+        synthesized = self.control_plane.synthesize(self._given)
         if not self._shared:
             self._progress("bootstrapping the account")
-            self.plane.bootstrap(synthesized)
+            self.control_plane.bootstrap(synthesized)
         self._progress("deploying the stack")
-        self.outputs = self.plane.deploy(synthesized)
+        self.outputs = self.control_plane.deploy(synthesized)
         if self._shared:
-            stack.callback(self.plane.destroy, synthesized)
+            stack.callback(self.control_plane.destroy, synthesized)
         self._progress("reading the function back")
         directory = Path(tempfile.mkdtemp(prefix="deployed-"))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        self.deployed = Deployed(self.plane, self.outputs["FunctionName"], directory)
+        self.deployed = Deployed(self.control_plane, self.outputs["FunctionName"], directory)
 
 
 def _put_secret(client: Any, name: str, value: str) -> None:

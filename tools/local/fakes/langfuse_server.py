@@ -15,12 +15,10 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from tools.local import tree
-from tools.local.faults import Faults
-from tools.local.serving import Exchange, Server
-from tools.local.trace import Span, Trace
-
-__all__ = ["FAULTS", "Langfuse", "Span", "Trace"]
+from tools.local.fakes.faults import FaultInjector
+from tools.local.http.server import HttpExchange, HttpServer
+from tools.local.traces import trace_view
+from tools.local.traces.received_trace import Span, Trace
 
 FAULTS = {
     "unauthorized": "401, as with wrong keys",
@@ -51,8 +49,8 @@ class Export:
     spans: tuple[Span, ...]
 
 
-class Langfuse(Server):
-    """The server: `with Langfuse() as langfuse: … langfuse.url, langfuse.public_key, langfuse.secret_key`.
+class FakeLangfuse(HttpServer):
+    """The server: `with FakeLangfuse() as langfuse`, then `langfuse.url`, `.public_key`, `.secret_key`.
 
     Langfuse's endpoint is `/api/public/otel/v1/traces` and wants the keys; `/v1/traces` is a plain collector.
     """
@@ -63,23 +61,23 @@ class Langfuse(Server):
         port: int = 0,
         public_key: str = "pk-lf-local",
         secret_key: str = "sk-lf-local",  # noqa: S107 - opens nothing
-        pause_s: float = 0.0,
-        faults: Faults | None = None,
+        response_delay_s: float = 0.0,
+        faults: FaultInjector | None = None,
     ) -> None:
-        """`pause_s`: the seconds before each answer; `faults`: tells what the next exports meet."""
-        self._pause_s = pause_s
+        """`response_delay_s`: the seconds before each answer; `faults`: tells what the next exports meet."""
+        self._pause_s = response_delay_s
         self.public_key, self.secret_key = public_key, secret_key
         self.exports: list[Export] = []
         """What it accepted, oldest first."""
         self.attempts = 0
         """How many exports were tried, accepted or not."""
-        self._faults = faults or Faults(FAULTS)
+        self._faults = faults or FaultInjector(FAULTS)
         self._news = threading.Condition(threading.RLock())
         super().__init__(self._respond, port=port)
 
-    def tell(self, fault: str, *, times: int | None = None) -> None:
+    def inject_fault(self, fault: str, *, times: int | None = None) -> None:
         """Make the next exports (all, without `times`) fail so: a key of `FAULTS`; `ok` ends it."""
-        self._faults.tell(fault, times=times)
+        self._faults.inject(fault, times=times)
 
     def traces(self) -> list[Trace]:
         """All traces so far, oldest first; a span that was sent twice stands there twice."""
@@ -106,7 +104,7 @@ class Langfuse(Server):
         with self._news:
             return self.trace(trace_id) if self._news.wait_for(arrived, timeout_s) else None
 
-    def _respond(self, exchange: Exchange) -> None:
+    def _respond(self, exchange: HttpExchange) -> None:
         if exchange.command == "POST" and exchange.route in _ENDPOINTS:
             return self._receive(exchange)
         if exchange.command == "GET" and exchange.route.startswith("/trace/"):
@@ -115,16 +113,16 @@ class Langfuse(Server):
             return exchange.answer(200, b'{"status": "OK", "version": "local"}')
         return _say(exchange, 404, "Not found")
 
-    def _show(self, exchange: Exchange, trace_id: str) -> None:
+    def _show(self, exchange: HttpExchange, trace_id: str) -> None:
         if trace := self.trace(trace_id):
-            return exchange.answer(200, tree.text(trace).encode(), "text/plain; charset=utf-8")
+            return exchange.answer(200, trace_view.text(trace).encode(), "text/plain; charset=utf-8")
         return _say(exchange, 404, "No such trace here (yet)")
 
-    def _receive(self, exchange: Exchange) -> None:
+    def _receive(self, exchange: HttpExchange) -> None:
         body = exchange.body()
         self.attempts += 1
         time.sleep(self._pause_s)
-        fault = self._faults.take()
+        fault = self._faults.next_fault()
         if fault != "ok":
             return _fail(exchange, fault)
         if exchange.route == _ENDPOINTS[0] and not self._authorized(exchange):
@@ -138,14 +136,14 @@ class Langfuse(Server):
         self._keep(exchange, spans)
         return exchange.answer(200, b"", "application/x-protobuf")
 
-    def _keep(self, exchange: Exchange, spans: tuple[Span, ...]) -> None:
+    def _keep(self, exchange: HttpExchange, spans: tuple[Span, ...]) -> None:
         headers = {name.lower(): value for name, value in exchange.headers.items()}
         with self._news:
             self.exports.append(Export(exchange.route, headers, spans))
             del self.exports[:-KEPT]
             self._news.notify_all()
 
-    def _authorized(self, exchange: Exchange) -> bool:
+    def _authorized(self, exchange: HttpExchange) -> bool:
         expected = base64.b64encode(f"{self.public_key}:{self.secret_key}".encode()).decode()
         return hmac.compare_digest(exchange.headers.get("authorization", ""), f"Basic {expected}")
 
@@ -154,11 +152,11 @@ def _trace(trace_id: str, spans: list[Span]) -> Trace:
     return Trace(trace_id, tuple(sorted(spans, key=lambda span: span.start_ns)))
 
 
-def _say(exchange: Exchange, status: int, message: str) -> None:
+def _say(exchange: HttpExchange, status: int, message: str) -> None:
     exchange.answer(status, json.dumps({"message": message}).encode())
 
 
-def _fail(exchange: Exchange, fault: str) -> None:
+def _fail(exchange: HttpExchange, fault: str) -> None:
     if fault in _STATUS:
         return _say(exchange, _STATUS[fault], FAULTS[fault])
     if fault == "html":

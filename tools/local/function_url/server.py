@@ -5,13 +5,13 @@ import email.utils
 import itertools
 import json
 
-from tools.local import cors, payload, sigv4
-from tools.local.environments import Environments, Throttled
-from tools.local.function import Function
-from tools.local.invocation import Invocation
-from tools.local.payload import INTEGRATION, Malformed, Response
-from tools.local.runtime_api import MAX_RESPONSE
-from tools.local.serving import Exchange, Server, TooLarge
+from tools.local.function_url import cors, payload, signature
+from tools.local.function_url.payload import INTEGRATION, Malformed, Response
+from tools.local.http.server import HttpExchange, HttpServer, TooLarge
+from tools.local.runtime.environment_pool import EnvironmentPool, Throttled
+from tools.local.runtime.function import Function
+from tools.local.runtime.invocation import Invocation
+from tools.local.runtime.runtime_api import MAX_RESPONSE
 
 MAX_BODY = 6 * 1024 * 1024
 """Bytes of a request."""
@@ -19,24 +19,24 @@ MAX_BODY = 6 * 1024 * 1024
 PATIENCE_S = 60.0
 """How long a client may stop in the middle of its request, or keep an idle connection."""
 
-CREDENTIALS = sigv4.Credentials("000000000000", "local")
+CREDENTIALS = signature.Credentials("000000000000", "local")
 """The only caller that a locked URL knows; its access key is the account, as MiniStack takes it."""
 
 
-class FunctionUrl(Server):
+class FunctionUrlServer(HttpServer):
     """The HTTP server in front of a function's environments.
 
-    with Environments(function) as environments, FunctionUrl(environments) as front:
+    with EnvironmentPool(function) as environments, FunctionUrlServer(environments) as front:
         httpx.post(front.url, json={"query": "…"})
     """
 
     def __init__(
         self,
-        environments: Environments,
+        environments: EnvironmentPool,
         *,
         port: int = 0,
-        credentials: sigv4.Credentials = CREDENTIALS,
-        patience_s: float = PATIENCE_S,
+        credentials: signature.Credentials = CREDENTIALS,
+        client_timeout_s: float = PATIENCE_S,
     ) -> None:
         """Bind the port.
 
@@ -45,10 +45,10 @@ class FunctionUrl(Server):
         """
         self._environments = environments
         self._credentials = credentials
-        super().__init__(self._respond, port=port, timeout_s=patience_s)
+        super().__init__(self._respond, port=port, timeout_s=client_timeout_s)
         self.url = f"{self.url}/"
 
-    def _respond(self, exchange: Exchange) -> None:
+    def _respond(self, exchange: HttpExchange) -> None:
         function = self._environments.function
         origin = exchange.headers.get("origin", "")
         headers = {name.lower(): value for name, value in exchange.headers.items()}
@@ -60,22 +60,24 @@ class FunctionUrl(Server):
         except TooLarge:
             message = f"Request must be smaller than {MAX_BODY} bytes for the InvokeFunction operation"
             return _refuse(exchange, 413, "RequestTooLargeException", message)
-        except sigv4.Refused as refused:
+        except signature.Refused as refused:
             return _refuse(exchange, 403, refused.kind, str(refused))
         except Throttled:
             return _refuse(exchange, 429, "TooManyRequestsException", "Rate Exceeded.")
         return _relay(exchange, invocation, allowed, streaming=function.streaming)
 
-    def _invoke(self, exchange: Exchange, function: Function, headers: dict[str, str]) -> Invocation:
+    def _invoke(self, exchange: HttpExchange, function: Function, headers: dict[str, str]) -> Invocation:
         body = exchange.body(MAX_BODY)
         caller = ""
         if function.auth == "iam":
-            request = sigv4.Request(exchange.command, exchange.route, exchange.query, headers, body)
-            caller = sigv4.verify(request, self._credentials, function.region, dt.datetime.now(dt.UTC))
+            request = signature.Request(exchange.command, exchange.route, exchange.query, headers, body)
+            caller = signature.verify(request, self._credentials, function.region, dt.datetime.now(dt.UTC))
         return self._environments.invoke(payload.event(exchange, body, function, self.url, caller))
 
 
-def _relay(exchange: Exchange, invocation: Invocation, allowed: dict[str, str], *, streaming: bool) -> None:
+def _relay(
+    exchange: HttpExchange, invocation: Invocation, allowed: dict[str, str], *, streaming: bool
+) -> None:
     """Pass the function's answer on: as it comes where the URL streams, whole where it does not."""
     try:
         if streaming:
@@ -94,7 +96,7 @@ def _whole(invocation: Invocation) -> Response:
     return payload.response(invocation.payload)
 
 
-def _stream(exchange: Exchange, invocation: Invocation, allowed: dict[str, str]) -> None:
+def _stream(exchange: HttpExchange, invocation: Invocation, allowed: dict[str, str]) -> None:
     chunks = invocation.chunks()
     if invocation.content_type == INTEGRATION:
         head = payload.prelude(chunks)
@@ -123,5 +125,5 @@ def _request_id(invocation: Invocation) -> list[tuple[str, str]]:
     return [("date", email.utils.formatdate(usegmt=True)), ("x-amzn-requestid", invocation.request_id)]
 
 
-def _refuse(exchange: Exchange, status: int, kind: str, message: str) -> None:
+def _refuse(exchange: HttpExchange, status: int, kind: str, message: str) -> None:
     exchange.answer(status, json.dumps({"Message": message}).encode(), headers={"x-amzn-ErrorType": kind})

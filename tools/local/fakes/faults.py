@@ -4,7 +4,7 @@ import threading
 from collections.abc import Collection
 
 
-class Faults:
+class FaultInjector:
     """The fault that the next calls meet."""
 
     def __init__(self, kinds: Collection[str]) -> None:
@@ -12,7 +12,7 @@ class Faults:
         self._lock = threading.Lock()
         self._fault, self._left = "ok", None
 
-    def tell(self, fault: str, *, times: int | None = None) -> None:
+    def inject(self, fault: str, *, times: int | None = None) -> None:
         """Make the next `times` calls meet this, or all from now on; `ok` ends it.
 
         Raises:
@@ -23,7 +23,7 @@ class Faults:
         with self._lock:
             self._fault, self._left = fault, times
 
-    def take(self) -> str:
+    def next_fault(self) -> str:
         """The fault of this call."""
         with self._lock:
             fault = self._fault

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.aws.cdk import ROOT
-from tools.local.cloud import LocalCloud
+from tools.local.cloud.local_cloud import LocalCloud
 
 SOURCE = ROOT / "packages" / "handler" / "src"
 

@@ -9,8 +9,8 @@ import boto3
 from tools.aws.account import SECRET, STACK
 from tools.aws.put_secret import KEYS
 from tools.command import Failure
-from tools.local.bedrock import Bedrock
-from tools.local.langfuse import Langfuse
+from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.langfuse_server import FakeLangfuse
 from traced_agent.settings import Settings
 
 _HEADERS_SECRET = f"{STACK}/otlp-headers"
@@ -30,7 +30,7 @@ class Backends:
     """For the function's process, beside what is deployed."""
 
 
-def traces(environ: Mapping[str, str], langfuse: Langfuse) -> Backends:
+def traces(environ: Mapping[str, str], langfuse: FakeLangfuse) -> Backends:
     """The user's collector or Langfuse where the environment names one, else this receiver."""
     if endpoint := Settings.given("otlp_endpoint", environ):
         context, secrets = {"otlp_endpoint": endpoint}, dict[str, str]()
@@ -50,7 +50,7 @@ def traces(environ: Mapping[str, str], langfuse: Langfuse) -> Backends:
     return Backends(context, {SECRET: json.dumps(keys)})
 
 
-def model(environ: Mapping[str, str], bedrock: Bedrock, *, real: bool, region: str) -> Backends:
+def model(environ: Mapping[str, str], bedrock: FakeBedrock, *, real: bool, region: str) -> Backends:
     """The real Bedrock, or the user's endpoint where the environment names one, else this stand-in.
 
     Raises:

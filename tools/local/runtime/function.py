@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-RUNTIME = Path(__file__).with_name("runtime.txt")
+RUNTIME = Path(__file__).with_name("awslambdaric.txt")
 """The lock of the pinned runtime client, and what it needs."""
 
 

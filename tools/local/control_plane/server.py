@@ -1,6 +1,6 @@
 """The AWS API on loopback: MiniStack, bootstrapped and deployed to by the real CDK CLI.
 
-MiniStack keeps what it is told and hands it out again; it runs nothing (`tools.local.ministack`).
+MiniStack stores what it receives and returns it; it runs no function (see `ministack_launcher`).
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from tools import cache
 from tools.aws import cdk
 from tools.aws.account import STACK
 from tools.command import Failure
-from tools.local.serving import LOOPBACK
+from tools.local.http.server import LOOPBACK
 
 ACCOUNT = "000000000000"
 """MiniStack takes a 12-digit access key for the account."""
@@ -36,7 +36,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "local"}
 
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TEMP", "TERM", "TMP", "TMPDIR", "USER", "XDG_CACHE_HOME")
 _START_S = 20.0
-_LAUNCHER = Path(__file__).with_name("ministack.py")
+_LAUNCHER = Path(__file__).with_name("ministack_launcher.py")
 
 
 class ControlPlane:

@@ -11,8 +11,8 @@ from zipfile import ZipFile
 
 from tools.aws.account import STACK
 from tools.build_layers.opt import unpack
-from tools.local.control_plane import ACCOUNT, ControlPlane, fetch
-from tools.local.function import Cors, Function
+from tools.local.control_plane.server import ACCOUNT, ControlPlane, fetch
+from tools.local.runtime.function import Cors, Function
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Point boto3 at it with AWS_ENDPOINT_URL_BEDROCK_RUNTIME.
 
-Told to misbehave from Python (`bedrock.tell("throttle", times=2)`) or by a directive in the prompt
+Told to misbehave from Python (`bedrock.inject_fault("throttle", times=2)`) or by a directive in the prompt
 (`[[throttle]]`, or `[[throttle 2]]` for the first two calls with that prompt only).
 """
 
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from tools.local import eventstream, model
-from tools.local.faults import Faults
-from tools.local.serving import Exchange, Server
+from tools.local.fakes import event_stream, fake_model
+from tools.local.fakes.faults import FaultInjector
+from tools.local.http.server import HttpExchange, HttpServer
 
 REFUSALS = {
     "throttle": (429, "ThrottlingException", "Too many requests, please wait before trying again."),
@@ -54,32 +54,32 @@ _PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")
 _DIRECTIVE = re.compile(r"\[\[(\w+)(?: (\d+))?\]\]")
 
 
-class Bedrock(Server):
-    """The server: `with Bedrock() as bedrock: … bedrock.url`."""
+class FakeBedrock(HttpServer):
+    """The server: `with FakeBedrock() as bedrock: … bedrock.url`."""
 
-    def __init__(self, *, port: int = 0, pace_s: float = 0.0) -> None:
-        """`pace_s`: the seconds between two words of a stream."""
-        self.pace_s = pace_s
+    def __init__(self, *, port: int = 0, word_interval_s: float = 0.0) -> None:
+        """`word_interval_s`: the seconds between two words of a stream."""
+        self.word_interval_s = word_interval_s
         self.requests: list[dict[str, Any]] = []
         """Every request's decoded body, oldest first, with the model id under `modelId`."""
-        self.spoke_at = 0.0
+        self.first_word_at = 0.0
         """When the last stream's first word left, by `time.perf_counter`."""
-        self._faults = Faults(FAULTS)
+        self._faults = FaultInjector(FAULTS)
         self._seen: Counter[str] = Counter()
         super().__init__(self._respond, port=port)
 
-    def tell(self, fault: str, *, times: int | None = None) -> None:
+    def inject_fault(self, fault: str, *, times: int | None = None) -> None:
         """Make the next calls (all, without `times`) fail so: a key of `FAULTS`; `ok` ends it."""
-        self._faults.tell(fault, times=times)
+        self._faults.inject(fault, times=times)
 
-    def _respond(self, exchange: Exchange) -> None:
+    def _respond(self, exchange: HttpExchange) -> None:
         path = _PATH.fullmatch(exchange.route)
         if not path:
             return _refuse(exchange, 404, "UnknownOperationException", "Only Converse and ConverseStream.")
         request = json.loads(exchange.body())
         self.requests.append({"modelId": unquote(path[1]), **request})
         del self.requests[:-KEPT]
-        fault = self._fault(model.question(request))
+        fault = self._fault(fake_model.question(request))
         if fault in REFUSALS:
             return _refuse(exchange, *REFUSALS[fault])
         if fault == "hang":
@@ -95,9 +95,9 @@ class Bedrock(Server):
             if name in FAULTS:
                 self._seen[query] += 1
                 return "ok" if count and self._seen[query] > int(count) else str(name)
-        return self._faults.take()
+        return self._faults.next_fault()
 
-    def _converse(self, exchange: Exchange, request: model.Request, fault: str) -> None:
+    def _converse(self, exchange: HttpExchange, request: fake_model.Request, fault: str) -> None:
         if fault == "garbage":
             return exchange.answer(200, b"\x00garbage{", "application/json")
         if fault == "break":
@@ -107,7 +107,7 @@ class Bedrock(Server):
             while fault == "drip" and not exchange.closing.wait(1):
                 exchange.piece(b" ")
             return exchange.abort()
-        reply = model.Reply("") if fault == "empty" else model.reply(request)
+        reply = fake_model.Reply("") if fault == "empty" else fake_model.reply(request)
         message = {"role": "assistant", "content": _content(reply)}
         body = {
             "output": {"message": message},
@@ -117,12 +117,12 @@ class Bedrock(Server):
         }
         return exchange.answer(200, json.dumps(body).encode())
 
-    def _stream(self, exchange: Exchange, request: model.Request, fault: str) -> None:
-        exchange.begin(200, eventstream.CONTENT_TYPE)
+    def _stream(self, exchange: HttpExchange, request: fake_model.Request, fault: str) -> None:
+        exchange.begin(200, event_stream.CONTENT_TYPE)
         if fault == "garbage":
             exchange.piece(b"\x00\x00\x00\x20garbage, and no event stream of any kind")
             return exchange.end()
-        reply = model.Reply("") if fault == "empty" else model.reply(request)
+        reply = fake_model.Reply("") if fault == "empty" else fake_model.reply(request)
         frames = list(_frames(reply))
         if fault == "drip":
             return _drip(exchange)
@@ -130,22 +130,22 @@ class Bedrock(Server):
             frames = frames[: max(2, len(frames) // 2)]
         for number, frame in enumerate(frames):
             if number == 1:
-                self.spoke_at = time.perf_counter()
+                self.first_word_at = time.perf_counter()
             exchange.piece(frame)
-            if self.pace_s:
-                time.sleep(self.pace_s)
+            if self.word_interval_s:
+                time.sleep(self.word_interval_s)
         if fault == "cut":
             return exchange.abort()
         if fault == "break":
-            exchange.piece(eventstream.exception("modelStreamErrorException", "The model broke off."))
+            exchange.piece(event_stream.exception("modelStreamErrorException", "The model broke off."))
         return exchange.end()
 
 
-def _refuse(exchange: Exchange, status: int, kind: str, message: str) -> None:
+def _refuse(exchange: HttpExchange, status: int, kind: str, message: str) -> None:
     exchange.answer(status, json.dumps({"message": message}).encode(), headers={"x-amzn-ErrorType": kind})
 
 
-def _content(reply: model.Reply) -> list[dict[str, Any]]:
+def _content(reply: fake_model.Reply) -> list[dict[str, Any]]:
     content: list[dict[str, Any]] = [{"text": reply.text}] if reply.text else []
     if tool := reply.tool:
         content.append({"toolUse": {"toolUseId": tool.id, "name": tool.name, "input": tool.input}})
@@ -156,26 +156,26 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\S+\s*", text)
 
 
-def _frames(reply: model.Reply) -> Iterator[bytes]:
-    yield eventstream.event("messageStart", {"role": "assistant"})
+def _frames(reply: fake_model.Reply) -> Iterator[bytes]:
+    yield event_stream.event("messageStart", {"role": "assistant"})
     for word in _words(reply.text):
         yield _delta(0, {"text": word})
     if reply.text:
-        yield eventstream.event("contentBlockStop", {"contentBlockIndex": 0})
+        yield event_stream.event("contentBlockStop", {"contentBlockIndex": 0})
     if tool := reply.tool:
         start = {"toolUse": {"toolUseId": tool.id, "name": tool.name}}
-        yield eventstream.event("contentBlockStart", {"contentBlockIndex": 1, "start": start})
+        yield event_stream.event("contentBlockStart", {"contentBlockIndex": 1, "start": start})
         yield _delta(1, {"toolUse": {"input": json.dumps(tool.input)}})
-        yield eventstream.event("contentBlockStop", {"contentBlockIndex": 1})
-    yield eventstream.event("messageStop", {"stopReason": reply.stop_reason})
-    yield eventstream.event("metadata", {"usage": reply.usage, "metrics": {"latencyMs": 1}})
+        yield event_stream.event("contentBlockStop", {"contentBlockIndex": 1})
+    yield event_stream.event("messageStop", {"stopReason": reply.stop_reason})
+    yield event_stream.event("metadata", {"usage": reply.usage, "metrics": {"latencyMs": 1}})
 
 
 def _delta(index: int, delta: dict[str, Any]) -> bytes:
-    return eventstream.event("contentBlockDelta", {"contentBlockIndex": index, "delta": delta})
+    return event_stream.event("contentBlockDelta", {"contentBlockIndex": index, "delta": delta})
 
 
-def _drip(exchange: Exchange) -> None:
-    exchange.piece(eventstream.event("messageStart", {"role": "assistant"}))
+def _drip(exchange: HttpExchange) -> None:
+    exchange.piece(event_stream.event("messageStart", {"role": "assistant"}))
     while not exchange.closing.wait(1):
         exchange.piece(_delta(0, {"text": "drip "}))

@@ -21,7 +21,7 @@ class Truncated(ConnectionError):  # noqa: N818 - as above
     """The request's body ended before it was whole."""
 
 
-class Exchange(BaseHTTPRequestHandler):
+class HttpExchange(BaseHTTPRequestHandler):
     """One request and its response."""
 
     protocol_version = "HTTP/1.1"
@@ -169,11 +169,11 @@ class _Sockets(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, port: int, respond: Callable[[Exchange], None], timeout_s: float | None) -> None:
+    def __init__(self, port: int, respond: Callable[[HttpExchange], None], timeout_s: float | None) -> None:
         self.respond, self.timeout_s = respond, timeout_s
         self.closing = threading.Event()
         self.connections: set[socket.socket] = set()
-        super().__init__((LOOPBACK, port), Exchange)
+        super().__init__((LOOPBACK, port), HttpExchange)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
@@ -191,11 +191,11 @@ class _Sockets(socketserver.ThreadingTCPServer):
             super().handle_error(request, client_address)
 
 
-class Server:
+class HttpServer:
     """A server on loopback: bound when made, serving inside `with`, gone after it with its connections."""
 
     def __init__(
-        self, respond: Callable[[Exchange], None], *, port: int = 0, timeout_s: float | None = None
+        self, respond: Callable[[HttpExchange], None], *, port: int = 0, timeout_s: float | None = None
     ) -> None:
         """`timeout_s`: how long a client may keep a connection waiting.
 

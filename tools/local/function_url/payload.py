@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tools.local.function import Function
-from tools.local.serving import Exchange
+from tools.local.http.server import HttpExchange
+from tools.local.runtime.function import Function
 
 INTEGRATION = "application/vnd.awslambda.http-integration-response"
 """The content type of a response that begins with status and headers in JSON, then eight NUL bytes."""
@@ -44,7 +44,7 @@ class Response:
         return next((value for name, value in self.headers if name == "content-type"), "application/json")
 
 
-def event(exchange: Exchange, body: bytes, function: Function, url: str, caller: str = "") -> bytes:
+def event(exchange: HttpExchange, body: bytes, function: Function, url: str, caller: str = "") -> bytes:
     """The event of a request; `caller` is the access key that signed it, if one did."""
     host = exchange.headers.get("host", url)
     headers = _headers(exchange)
@@ -87,7 +87,7 @@ def event(exchange: Exchange, body: bytes, function: Function, url: str, caller:
     return json.dumps(found).encode()
 
 
-def _headers(exchange: Exchange) -> dict[str, str]:
+def _headers(exchange: HttpExchange) -> dict[str, str]:
     given = _joined((name.lower(), value) for name, value in exchange.headers.items())
     given.pop("cookie", None)
     forwarded = {

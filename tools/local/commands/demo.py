@@ -1,0 +1,53 @@
+"""`demo`: one question to the deployed function, its answer and its trace."""
+
+import argparse
+from typing import Any
+
+import httpx
+
+from tools.command import OUT, Failure
+from tools.local.cloud.local_cloud import LocalCloud
+from tools.local.commands.options import QUESTION, Progress, add_command, local_cloud
+from tools.local.traces import trace_view
+
+_TRACE_TIMEOUT_S = 30.0
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = add_command(commands, "demo", demo)
+    parser.add_argument("question", nargs="?", default=QUESTION)
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Ask the deployed function one question; show its answer and its trace."""
+    progress = Progress()
+    with local_cloud(arguments, progress) as cloud:
+        progress("asking the question")
+        response = httpx.post(cloud.url, json={"query": arguments.question}, timeout=330, trust_env=False)
+        answer = _json(response)
+        OUT.print_json(data=answer)
+        if response.status_code != 200:
+            return 1
+        progress("waiting for the trace")
+        _show_trace(cloud, str(answer["trace_id"]))
+        progress("done")
+    return 0
+
+
+def _show_trace(cloud: LocalCloud, trace_id: str) -> None:
+    if not cloud.keeps_traces:
+        if not cloud.logs.wait_exported(_TRACE_TIMEOUT_S):
+            raise Failure(f"your backend did not accept the trace {trace_id}: see the function's log above")
+        OUT.print(f"trace {trace_id}: accepted by your backend", highlight=False)
+    elif trace := cloud.langfuse.wait_for(trace_id, _TRACE_TIMEOUT_S):
+        OUT.print(trace_view.text(trace), markup=False, highlight=False, soft_wrap=True)
+    else:
+        raise Failure(f"the trace {trace_id} did not arrive: see the function's log above")
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    try:
+        return dict(response.json())
+    except ValueError:
+        raise Failure(f"{response.status_code} {response.text}: see the function's log above") from None

@@ -1,0 +1,55 @@
+"""The options that `demo` and `serve` share, and the local cloud that they describe."""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+
+from tools.command import ERR
+from tools.local.cloud.local_cloud import LocalCloud
+
+QUESTION = "What is 12 * (3 + 4)?"
+"""The question that the commands ask or suggest."""
+
+Command = Callable[[argparse.Namespace], int]
+
+
+class Progress:
+    """Prints each step with the seconds since the command started."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, step: str) -> None:
+        """Print what begins now."""
+        ERR.print(f"{time.monotonic() - self._start:5.1f} s  {step}", style="dim", highlight=False)
+
+
+def add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: Command
+) -> argparse.ArgumentParser:
+    """Add a subcommand with the shared options."""
+    parser = commands.add_parser(name, description=command.__doc__, help=command.__doc__)
+    parser.set_defaults(command=command)
+    parser.add_argument("-c", "--context", action="append", default=[], type=_pair, metavar="KEY=VALUE")
+    parser.add_argument("--port", type=int, default=0, help="the Function URL's (default: a free one)")
+    parser.add_argument("--bedrock", action="store_true", help="use the real Bedrock, with your credentials")
+    return parser
+
+
+def local_cloud(arguments: argparse.Namespace, progress: Progress) -> LocalCloud:
+    """The local cloud that the arguments describe; it starts in a `with` statement."""
+    return LocalCloud(
+        dict(arguments.context),
+        port=arguments.port,
+        environ=os.environ,
+        real_bedrock=arguments.bedrock,
+        progress=progress,
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"{text!r} is not key=value")
+    return key, value
