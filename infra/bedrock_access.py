@@ -61,10 +61,11 @@ def grant(model_id: str, *, role: iam.Role) -> None:
     stack = cdk.Stack.of(role)
     for access in accesses(model_id, partition=stack.partition, region=stack.region, account=stack.account):
         role.add_to_policy(access.statement())
+    partition = "<AWS::Partition>" if cdk.Token.is_unresolved(stack.partition) else stack.partition
     cdk.Validations.of(role).acknowledge(
         *(
             cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{resource}]", reason=WILDCARD)
-            for access in accesses(model_id, partition="<AWS::Partition>", region="", account="")
+            for access in accesses(model_id, partition=partition, region="", account="")
             for resource in access.resources
             if "*" in resource
         )

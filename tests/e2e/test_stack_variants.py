@@ -43,7 +43,8 @@ class FastPlane(ControlPlane):
 
     def synthesize(self, context: Mapping[str, str], handler: Path = HANDLER) -> Path:
         out = Path(tempfile.mkdtemp(dir=self._scratch.name))
-        app = App(context=dict(context), outdir=str(out))
+        flags = json.loads((cdk.ROOT / "cdk.json").read_text("utf-8"))["context"]
+        app = App(context={**flags, **context}, outdir=str(out))
         build(app, {}, handler=handler)
         app.synth()
         return out

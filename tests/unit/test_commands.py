@@ -74,15 +74,6 @@ def test_no_script_bears_the_name_of_the_program_it_calls():
         assert name not in [step.split()[0] for step in steps]
 
 
-def test_new_locks_are_tested_in_environments_made_from_them():
-    relock = (ROOT / ".github" / "workflows" / "relock.yml").read_text("utf-8")
-    steps = [
-        relock.index(step) for step in ("lock-layers --upgrade", "hatch env prune", ".ci/run", "git commit")
-    ]
-
-    assert steps == sorted(steps)
-
-
 @pytest.mark.parametrize(
     ("tests", "code"), [("tests/e2e/test_readme.py", 1), ("tests/unit/test_floors.py", 0)]
 )

@@ -36,30 +36,50 @@ VARIANTS: dict[str, dict[str, str]] = {
     },
 }
 
+FLAGS: dict[str, Any] = json.loads((Path(__file__).parents[3] / "cdk.json").read_text("utf-8"))["context"]
+"""What `cdk.json` sets, which the CDK CLI would pass on: the CDK's feature flags."""
+
 Synthesize = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def empty_layers(tmp_path_factory: pytest.TempPathFactory) -> list[Layer]:
-    """Layers that are built and checked, with nothing in them."""
-    layers = [Layer(name, tmp_path_factory.mktemp(name)) for name in ("strands", "langfuse")]
-    for layer in layers:
-        content = layer.name.encode()
-        layer.lock.touch()
-        layer.zip.parent.mkdir()
-        layer.zip.write_bytes(content)
-        manifest = {"inputs": layer.digest(), "digest": hashlib.sha256(content).hexdigest()}
-        layer.manifest.write_text(json.dumps(manifest))
-    for layer in layers:
-        layer.manifest.write_text(json.dumps({**layer.read_manifest(), "checked": checked(layers)}))
-    return layers
+def new_app() -> Callable[..., Any]:
+    """Makes an app as the CDK CLI does: with the context of `cdk.json`, and some more."""
+    from aws_cdk import App
+
+    return lambda out, **context: App(context={**FLAGS, **context}, outdir=str(out))
 
 
 @pytest.fixture(scope="session")
-def assembly(tmp_path_factory: pytest.TempPathFactory, empty_layers: list[Layer]) -> Callable[..., Path]:
-    """Synthesizes a context and an environment into a directory, once a session."""
-    from aws_cdk import App
+def make_layers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], list[Layer]]:
+    """Makes layers that are built and checked, with these bytes as their archives."""
 
+    def make(content: bytes) -> list[Layer]:
+        layers = [Layer(name, tmp_path_factory.mktemp(name)) for name in ("strands", "langfuse")]
+        for layer in layers:
+            layer.lock.touch()
+            layer.zip.parent.mkdir()
+            layer.zip.write_bytes(layer.name.encode() + content)
+            digest = hashlib.sha256(layer.zip.read_bytes()).hexdigest()
+            layer.manifest.write_text(json.dumps({"inputs": layer.digest(), "digest": digest}))
+        for layer in layers:
+            layer.manifest.write_text(json.dumps({**layer.read_manifest(), "checked": checked(layers)}))
+        return layers
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def empty_layers(make_layers: Callable[[bytes], list[Layer]]) -> list[Layer]:
+    """Layers that are built and checked, with nothing in them."""
+    return make_layers(b"")
+
+
+@pytest.fixture(scope="session")
+def assembly(
+    tmp_path_factory: pytest.TempPathFactory, empty_layers: list[Layer], new_app: Callable[..., Any]
+) -> Callable[..., Path]:
+    """Synthesizes a context and an environment into a directory, once a session."""
     from infra.app import build
 
     made: dict[str, Path] = {}
@@ -68,7 +88,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory, empty_layers: list[Layer]
         key = json.dumps([context, environ], sort_keys=True)
         if key not in made:
             made[key] = tmp_path_factory.mktemp("cdk.out")
-            app = App(context=context or {}, outdir=str(made[key]))
+            app = new_app(made[key], **(context or {}))
             build(app, environ or {}, layers=empty_layers)
             app.synth()
         return made[key]

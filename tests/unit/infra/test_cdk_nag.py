@@ -1,7 +1,7 @@
 """The stack against cdk-nag's AWS Solutions pack; what is accepted is acknowledged beside its resource."""
 
 import pytest
-from aws_cdk import App, Validations
+from aws_cdk import Validations
 from aws_cdk import aws_iam as iam
 
 from infra.app import build
@@ -12,8 +12,8 @@ AwsSolutionsChecks = pytest.importorskip(
 
 
 @pytest.fixture
-def app(variant, empty_layers, tmp_path):
-    app = App(context=variant, outdir=str(tmp_path))
+def app(variant, empty_layers, tmp_path, new_app):
+    app = new_app(tmp_path, **variant)
     build(app, {}, layers=empty_layers)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app
@@ -23,8 +23,8 @@ def test_the_pack_finds_nothing_in_any_variant(app):
     app.synth()
 
 
-def test_the_pack_finds_what_is_not_acknowledged(empty_layers, tmp_path):
-    app = App(outdir=str(tmp_path))
+def test_the_pack_finds_what_is_not_acknowledged(empty_layers, tmp_path, new_app):
+    app = new_app(tmp_path)
     stack = build(app, {}, layers=empty_layers)
     everything = iam.PolicyStatement(actions=["s3:*"], resources=["*"])
     iam.User(stack, "Guest").add_to_policy(everything)
