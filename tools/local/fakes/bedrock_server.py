@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from tools.local.fakes import event_stream, fake_model
+from tools.local.fakes import converse_rules, event_stream, fake_model
 from tools.local.fakes.faults import FaultInjector
 from tools.local.http.server import HttpExchange, HttpServer
 
@@ -79,6 +79,8 @@ class FakeBedrock(HttpServer):
         request = json.loads(exchange.body())
         self.requests.append({"modelId": unquote(path[1]), **request})
         del self.requests[:-KEPT]
+        if rejected := converse_rules.violation(request):
+            return _refuse(exchange, 400, "ValidationException", rejected)
         fault = self._fault(fake_model.question(request))
         if fault in REFUSALS:
             return _refuse(exchange, *REFUSALS[fault])
