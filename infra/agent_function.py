@@ -12,7 +12,7 @@ from constructs import Construct
 
 from layers import ARCHITECTURE as MACHINE
 from layers import RUNTIME as PYTHON
-from layers import Layer, problem
+from layers import Layer, undeployable_reason
 
 RUNTIME = lambda_.Runtime(PYTHON, lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
 ARCHITECTURE = lambda_.Architecture.custom(MACHINE)
@@ -89,7 +89,7 @@ class AgentFunction(Construct):
 
 
 def _layer(scope: Construct, layer: Layer, beside: Sequence[Layer]) -> lambda_.LayerVersion:
-    if reason := problem(layer, beside):
+    if reason := undeployable_reason(layer, beside):
         raise LayerError(reason)
     return lambda_.LayerVersion(
         scope,

@@ -1,6 +1,6 @@
 """The catalogue: which layers there are, for which Python, for which machine.
 
-Every other part asks here; `tools.build_layers` writes what this page names, and the stack deploys it.
+`tools.build_layers` builds what is listed here, and the stack deploys it.
 """
 
 import functools
@@ -24,26 +24,26 @@ PLATFORM = f"manylinux2014_{ARCHITECTURE}"
 """The wheels' platform tag."""
 
 BUILD_FORMAT = 2
-"""Raised when the builder or its gates change, so that layers built before count as stale."""
+"""Increased when the builder or its checks change, so that layers built before are stale."""
 
 HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One Lambda layer: where its requirements stand and where its build goes."""
+    """One Lambda layer: the folder of its requirements and of its build."""
 
     name: str
     directory: Path
 
     @property
     def requirements(self) -> Path:
-        """What was asked for, by people."""
+        """The requirements, written by hand."""
         return self.directory / "requirements.in"
 
     @property
     def lock(self) -> Path:
-        """What that resolved to, with hashes."""
+        """The resolved requirements, with hashes."""
         return self.directory / "requirements.txt"
 
     @property
@@ -53,23 +53,23 @@ class Layer:
 
     @property
     def manifest(self) -> Path:
-        """What is in the built layer, and what was checked of it."""
+        """The contents of the built layer, and the result of its checks."""
         return self.directory / "build" / "manifest.json"
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The botocore services to keep; none are named where all are kept."""
+        """The botocore services to keep; empty to keep all."""
         listed = self.directory / "botocore-services.txt"
         lines = listed.read_text("utf-8").splitlines() if listed.exists() else []
         return tuple(sorted({line.partition("#")[0].strip() for line in lines} - {""}))
 
     def digest(self) -> str:
-        """Of everything that a build depends on: builds with the same digest hold the same things."""
+        """The digest of everything that a build depends on."""
         given = [BUILD_FORMAT, PYTHON, PLATFORM, self.name, self.services, self.lock.read_text("utf-8")]
         return hashlib.sha256(json.dumps(given).encode()).hexdigest()
 
     def read_manifest(self) -> dict[str, Any]:
-        """The manifest of the build, or nothing where there is none to be read."""
+        """The manifest of the build; empty if there is none."""
         try:
             return dict(json.loads(self.manifest.read_bytes()))
         except (OSError, ValueError):
@@ -79,11 +79,11 @@ class Layer:
 STRANDS = Layer("strands", HERE / "strands")
 LANGFUSE = Layer("langfuse", HERE / "langfuse")
 LAYERS = (STRANDS, LANGFUSE)
-"""In the order of their closures: each needs those before it."""
+"""In order: each layer needs those before it."""
 
 
-def unbuilt(layer: Layer) -> str | None:
-    """Why the layer's zip is not what a build from the present lock would give; None if it is."""
+def stale_reason(layer: Layer) -> str | None:
+    """Why the layer has to be built, in one line with the command to run; None if it is up to date."""
     manifest = layer.read_manifest()
     if not manifest or not layer.zip.exists():
         return f"layers/{layer.name} is not built: run `hatch run build-layers`"
@@ -94,22 +94,22 @@ def unbuilt(layer: Layer) -> str | None:
     return None
 
 
-def problem(layer: Layer, beside: Sequence[Layer] = LAYERS) -> str | None:
+def undeployable_reason(layer: Layer, stack: Sequence[Layer] = LAYERS) -> str | None:
     """Why the layer must not be deployed, in one line with the command to run; None if it may.
 
-    It may when it was built from the present lock, and was checked together with the layers beside it as they
-    are now.
+    A layer may be deployed if it was built from the present lock, and passed the checks together with the
+    present builds of the other layers of the stack.
     """
-    if reason := unbuilt(layer):
+    if reason := stale_reason(layer):
         return reason
-    if layer.read_manifest().get("checked") != checked(beside):
+    if layer.read_manifest().get("checked") != digests(stack):
         return f"layers/{layer.name} has not passed its checks: run `hatch run check-layers`"
     return None
 
 
-def checked(together: Iterable[Layer]) -> dict[str, str]:
-    """What a manifest records once the gates have passed: each layer's digest, for they pass together."""
-    return {layer.name: layer.read_manifest().get("digest", "") for layer in together}
+def digests(stack: Iterable[Layer]) -> dict[str, str]:
+    """Each layer's digest, by name: a manifest records it once the layers have passed together."""
+    return {layer.name: layer.read_manifest().get("digest", "") for layer in stack}
 
 
 def sha256(path: Path) -> str:
@@ -120,6 +120,6 @@ def sha256(path: Path) -> str:
 
 @functools.cache
 def _hashed(path: Path, _state: tuple[int, ...]) -> str:
-    """Once for each state of the file: every step of a build asks for it."""
+    """Computed once for each state of the file: every step of a build needs it."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What is kept between runs, and how a file is written whole or not at all."""
+"""The cache folder, and writing files atomically."""
 
 import os
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 import platformdirs
 
 CACHE = Path(platformdirs.user_cache_dir("strands-langfuse-lambda", appauthor=False))
-"""May be deleted at any time: what is missing comes back by itself."""
+"""May be deleted at any time: missing files are made again."""
 
 
 def read(path: Path) -> bytes | None:
@@ -19,7 +19,7 @@ def read(path: Path) -> bytes | None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file at once: who reads it, or is interrupted writing it, never leaves half of it."""
+    """Write a file atomically: an interrupted write leaves no partial file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:

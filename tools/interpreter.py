@@ -1,4 +1,4 @@
-"""Finds the CPython that Lambda will run, to compile for it and to run as it does."""
+"""Finds a CPython of the version that Lambda runs, to compile for it and to run the function."""
 
 import functools
 import itertools
@@ -23,7 +23,7 @@ _BUILD = "import importlib.util, sys; print(sys.version, importlib.util.MAGIC_NU
 def target() -> Path:
     """The path of a working CPython of the layers' minor version.
 
-    Looks on PATH and where pyenv, uv, asdf and hatch keep theirs; where there is none, has hatch install it.
+    Looks on PATH and where pyenv, uv, asdf and hatch install theirs; if there is none, hatch installs it.
 
     Raises:
         Failure: there is none and it cannot be installed, and what to do.
@@ -32,7 +32,7 @@ def target() -> Path:
 
 
 def first_working(candidates: Iterable[Path]) -> Path:
-    """The first of the candidates that runs and is the target, by its own account.
+    """The first of the candidates that runs and says that it is the target.
 
     A pyenv shim may exist and not run; one that runs names the interpreter behind it.
 
@@ -40,7 +40,7 @@ def first_working(candidates: Iterable[Path]) -> Path:
         Failure: there is none, and what to do.
     """
     for candidate in candidates:
-        implementation, version, executable = _asked(candidate)
+        implementation, version, executable = _identify(candidate)
         if implementation == "cpython" and version == layers.PYTHON:
             return Path(executable)
     raise Failure(
@@ -50,24 +50,26 @@ def first_working(candidates: Iterable[Path]) -> Path:
 
 
 def installed(version: str) -> Iterator[Path]:
-    """What may be an interpreter of a minor version: first what is named so, then what has to be asked."""
-    import findpython  # noqa: PLC0415 - seldom needed
+    """Candidates for an interpreter of a minor version: first those with its name, then all others."""
+    import findpython  # noqa: PLC0415 - rarely needed
     from findpython.providers import ALL_PROVIDERS  # noqa: PLC0415
 
     names = (f"python{version}", f"python{version}.exe")
     providers = filter(None, (provider.create() for provider in ALL_PROVIDERS.values()))
     pythons = itertools.chain.from_iterable(provider.find_pythons() for provider in providers)
     named = (python.executable for python in pythons if python.executable.name in names)
-    yield from sorted(named, key=lambda path: path.parent.name == "shims")  # these are slow, and may not run
+    yield from sorted(named, key=lambda path: path.parent.name == "shims")  # shims are slow, and may not run
     major, minor = map(int, version.split("."))
     yield from (python.executable for python in findpython.find_all(major, minor, allow_prereleases=False))
 
 
 def by_hatch(version: str) -> Iterator[Path]:
-    """The interpreter that hatch keeps, or is made to install; none if it cannot."""
+    """The interpreter that hatch has, or installs now; none if it cannot."""
     yield from _found_by_hatch(version)
-    print(f"CPython {version} was not found: having hatch install it …", file=sys.stderr)
-    subprocess.run([*_HATCH, "install", version], check=False, capture_output=True)  # it fails at length
+    print(f"CPython {version} was not found: hatch installs it …", file=sys.stderr)
+    subprocess.run(
+        [*_HATCH, "install", version], check=False, capture_output=True
+    )  # its error messages are long
     yield from _found_by_hatch(version)
 
 
@@ -78,11 +80,11 @@ def _found_by_hatch(version: str) -> Iterator[Path]:
 
 
 def build(python: Path) -> str:
-    """Which build of CPython it is: two of the same write the same bytecode."""
+    """Identifies a build of CPython: the same build writes the same bytecode."""
     return subprocess.run([python, "-I", "-c", _BUILD], capture_output=True, text=True, check=True).stdout
 
 
-def _asked(python: Path) -> tuple[str, str, str]:
+def _identify(python: Path) -> tuple[str, str, str]:
     try:
         asked = subprocess.run([python, "-I", "-c", _SELF], capture_output=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):

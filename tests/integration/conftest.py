@@ -7,8 +7,8 @@ import pytest
 
 import layers
 from tools import interpreter
-from tools.build_layers.gates.candidate import HANDLER
-from tools.build_layers.opt import unpack
+from tools.build_layers.checks.candidate import HANDLER
+from tools.build_layers.layer_tree import unpack
 from tools.local.fakes.bedrock_server import FakeBedrock
 
 
@@ -16,7 +16,7 @@ from tools.local.fakes.bedrock_server import FakeBedrock
 def opt() -> Path:
     """Both built layers as one: `opt / "python"` is Lambda's /opt/python. Not to be written to."""
     for layer in layers.LAYERS:
-        if reason := layers.unbuilt(layer):
+        if reason := layers.stale_reason(layer):
             pytest.fail(reason)
     return unpack([layer.zip for layer in layers.LAYERS])
 

@@ -57,7 +57,7 @@ def _model(context: Mapping[str, str], environ: Mapping[str, str]) -> str:
 def check_layers(deployed: Sequence[layers.Layer] = layers.LAYERS) -> None:
     """Refuse layers that are not built, not current or not checked."""
     for layer in deployed:
-        if reason := layers.problem(layer, deployed):
+        if reason := layers.undeployable_reason(layer, deployed):
             raise Failure(reason)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import layers
-from tools.build_layers.gates.candidate import HANDLER
-from tools.build_layers.opt import unpack
+from tools.build_layers.checks.candidate import HANDLER
+from tools.build_layers.layer_tree import unpack
 from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from tools.local.runtime.environment_pool import EnvironmentPool

@@ -1,7 +1,7 @@
-"""What Lambda takes (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
+"""Lambda's limits (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
 
 ZIPPED = 50 * 1024 * 1024
 """Bytes of one zip in a direct upload."""
 
 UNZIPPED = 262_144_000
-"""Bytes, unzipped, that the function and all its layers may have together."""
+"""Bytes, unzipped, of the function and all its layers together."""

@@ -1,4 +1,4 @@
-"""How work under way is shown: bars for people, nothing for programs."""
+"""Shows progress: bars on a terminal, nothing for programs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from tools.command import ERR
 
 
 class Progress(Protocol):
-    """Told what is under way."""
+    """Receives the progress of work."""
 
     def begin(self, what: str, total: int) -> None:
-        """Something of that many steps begins."""
+        """Work of that many steps begins."""
 
     def advance(self, steps: int = 1) -> None:
-        """So many steps of it are done."""
+        """So many steps are done."""
 
 
 class Silent:
@@ -44,7 +44,7 @@ class _Shown:
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Progress]:
-    """A bar for each piece of work, while it lasts."""
+    """Show a bar for each piece of work."""
     if quiet:
         yield Silent()
         return

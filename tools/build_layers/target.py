@@ -1,10 +1,10 @@
-"""The target as installers see it: what markers, wheel tags and Requires-Python are judged by."""
+"""The target for resolvers: its markers, wheel tags and Python version."""
 
 import layers
 
 VERSION = tuple(int(part) for part in layers.PYTHON.split("."))
 FULL_VERSION = f"{layers.PYTHON}.0"
-"""The oldest patch release: what needs a later one is not locked."""
+"""The oldest patch release: packages that need a later one are not locked."""
 
 MARKERS = {
     "implementation_name": "cpython",
@@ -19,9 +19,9 @@ MARKERS = {
     "python_version": layers.PYTHON,
     "sys_platform": "linux",
 }
-"""The marker environment of the function (PEP 508), with nothing in it of the machine that locks."""
+"""The marker environment of the function (PEP 508); it contains nothing of the machine that locks."""
 
 PLATFORMS = (f"manylinux_2_17_{layers.ARCHITECTURE}", layers.PLATFORM)
-"""One and the same by two names; a wheel may bear either."""
+"""Two names of the same platform; a wheel may have either."""
 
 ABI = f"cp{VERSION[0]}{VERSION[1]}"

@@ -1,4 +1,4 @@
-"""A package index of our own, so that locks and builds can be tested without anyone else's."""
+"""A package index of our own, so that locks and builds can be tested without the network."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ import pytest
 
 import layers
 from layers import Layer
-from tools import wheels
+from tools.wheels.download import sha256
 
 MakeStack = Callable[..., list[Layer]]
 
@@ -29,7 +29,7 @@ class Index:
     def pin(self, name: str, version: str) -> str:
         """A lock's line for a wheel."""
         (wheel,) = (self.folder / name).glob(f"*-{version}-*.whl")
-        return f"{name}=={version} \\\n    --hash=sha256:{wheels.digest(wheel)}\n"
+        return f"{name}=={version} \\\n    --hash=sha256:{sha256(wheel)}\n"
 
     def add(
         self,
@@ -60,7 +60,7 @@ class Index:
         page = wheel.with_name("index.html")
         links = page.read_text() if page.exists() else "<!DOCTYPE html>\n"
         page.write_text(
-            f'{links}<a href="{wheel.name}#sha256={wheels.digest(wheel)}"{attributes}>{wheel.name}</a>\n'
+            f'{links}<a href="{wheel.name}#sha256={sha256(wheel)}"{attributes}>{wheel.name}</a>\n'
         )
         return wheel
 
@@ -78,7 +78,7 @@ def _write_wheel(wheel: Path, contents: Mapping[str, str | bytes], record: str) 
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
-    """An index, which is the only one that pip knows of."""
+    """An index, the only one in pip's configuration."""
     made = Index(tmp_path / "index")
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
@@ -106,6 +106,6 @@ def make_stack(tmp_path: Path) -> MakeStack:
 def built() -> list[Layer]:
     """The layers of this checkout, built."""
     for layer in layers.LAYERS:
-        if reason := layers.unbuilt(layer):
+        if reason := layers.stale_reason(layer):
             pytest.fail(reason)
     return list(layers.LAYERS)

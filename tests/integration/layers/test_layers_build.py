@@ -12,12 +12,12 @@ import pytest
 
 import layers
 from tools import wheels
-from tools.build_layers import fragment
-from tools.build_layers.build import build, compilers
-from tools.build_layers.check import GATES
-from tools.build_layers.fragment import TIME
-from tools.build_layers.gates.candidate import Candidate
-from tools.build_layers.gates.tree import of_layer
+from tools.build_layers.building.build import build
+from tools.build_layers.building.compiler_pool import compiler_pool
+from tools.build_layers.checks.candidate import Candidate
+from tools.build_layers.checks.layer_contents import read_layer
+from tools.build_layers.checks.run import CHECKS
+from tools.build_layers.zip_entries import TIME, read_entries
 from tools.command import Failure
 
 REPOSITORY = Path(__file__).parents[3]
@@ -71,9 +71,9 @@ def forget(stack):
         layer.manifest.unlink()
 
 
-def breaches(stack, *gates):
-    candidate = Candidate([of_layer(layer) for layer in stack], handler=None)
-    return [breach for gate in gates for breach in GATES[gate](candidate)]
+def violations(stack, *checks):
+    candidate = Candidate([read_layer(layer) for layer in stack], handler=None)
+    return [line for name in checks for line in CHECKS[name](candidate)]
 
 
 def test_the_same_lock_gives_the_same_bytes(stack, store, empty_store):
@@ -108,7 +108,7 @@ def test_the_manifest_says_what_is_in_the_layer(stack, store):
         assert manifest["bytes_unzipped"] == sum(entry.file_size for entry in archive.infolist())
     found = [(one["name"], one["version"], one["licence"]) for one in manifest["distributions"]]
     assert found == [("agent", "1.0", "MIT"), ("shared", "1.0", "MIT")]
-    assert layers.unbuilt(stack[0]) is None
+    assert layers.stale_reason(stack[0]) is None
 
 
 def test_nothing_changed_is_nothing_done(stack, store, monkeypatch):
@@ -122,15 +122,15 @@ def test_nothing_changed_is_nothing_done(stack, store, monkeypatch):
 def test_only_what_changed_is_built_again(stack, empty_store, index):
     store = empty_store
     build(stack, store=store)
-    compiled = {path: path.stat().st_mtime_ns for path in store.glob("fragments/*/*")}
+    compiled = {path: path.stat().st_mtime_ns for path in store.glob("compiled/*/*")}
     untouched = stack[0].zip.stat().st_mtime_ns
     index.add("traces", "1.1", requires=["shared"])
     stack[1].lock.write_text(index.pin("traces", "1.1"))
-    assert layers.unbuilt(stack[0]) is None
-    assert layers.unbuilt(stack[1]).startswith("layers/langfuse is stale")
+    assert layers.stale_reason(stack[0]) is None
+    assert layers.stale_reason(stack[1]).startswith("layers/langfuse is stale")
     assert build(stack, store=store) == [stack[1]]
     assert stack[0].zip.stat().st_mtime_ns == untouched
-    again = {path: path.stat().st_mtime_ns for path in store.glob("fragments/*/*")}
+    again = {path: path.stat().st_mtime_ns for path in store.glob("compiled/*/*")}
     assert compiled.items() <= again.items()
     assert len(again) == len(compiled) + 1
 
@@ -139,7 +139,7 @@ DYING = """
 import os, sys
 from pathlib import Path
 from layers import Layer
-from tools.build_layers.build import build, compilers
+from tools.build_layers.building.build import build
 
 class Dying:
     left = int(sys.argv[1])
@@ -166,16 +166,16 @@ def test_a_build_that_dies_leaves_no_half_zip_and_no_broken_cache(stack, empty_s
         assert dying.wait() == KILLED
     assert not [layer for layer in stack if layer.zip.exists()]
     build(stack, store=empty_store)
-    assert breaches(stack, "record", "bytecode", "closure") == []
+    assert violations(stack, "record", "bytecode", "closure") == []
 
 
 def test_parallel_builds_do_not_collide(stack, empty_store):
     with started(stack, empty_store) as one, started(stack, empty_store) as other:
         assert (one.wait(), other.wait()) == (0, 0)
-    assert [layers.unbuilt(layer) for layer in stack] == [None, None]
+    assert [layers.stale_reason(layer) for layer in stack] == [None, None]
 
 
-@pytest.mark.parametrize("kept", ["wheels/*/*/*.whl", "fragments/*/*"])
+@pytest.mark.parametrize("kept", ["wheels/*/*/*.whl", "compiled/*/*"])
 def test_a_corrupt_cache_heals(stack, store, empty_store, kept):
     build(stack, store=store)
     before = bytes_of(stack)
@@ -193,7 +193,7 @@ def test_a_changed_zip_is_built_again(stack, store):
     build(stack, store=store)
     before = bytes_of(stack)
     stack[0].zip.write_bytes(before[0] + b"\0")
-    assert layers.unbuilt(stack[0]).startswith("layers/strands is not what was built")
+    assert layers.stale_reason(stack[0]).startswith("layers/strands is not what was built")
     assert build(stack, store=store) == [stack[0]]
     assert bytes_of(stack) == before
 
@@ -254,7 +254,9 @@ def test_a_full_disk_is_one_line(stack, store):
 def test_two_wheels_with_the_same_path_are_refused(index, stack, store):
     index.add("twin", "1.0", files={"agent.py": "b = 1\n"})
     stack[0].lock.write_text(index.pin("agent", "1.0") + index.pin("twin", "1.0"))
-    with pytest.raises(Failure, match=r"two wheels both bring python/\S*agent\S*: a layer cannot hold both"):
+    with pytest.raises(
+        Failure, match=r"two wheels both contain python/\S*agent\S*: a layer cannot hold both"
+    ):
         build(stack, store=store)
 
 
@@ -293,7 +295,7 @@ def test_a_wheels_files_go_where_pip_puts_them(odd):
 
 
 def test_the_record_is_that_of_what_was_packed(odd):
-    assert breaches([odd], "record", "bytecode", "layout", "versions", "licences") == []
+    assert violations([odd], "record", "bytecode", "layout", "versions", "licences") == []
 
 
 # Slim
@@ -320,12 +322,12 @@ def test_all_services_are_kept_unless_some_are_named(cloud, store):
     assert kept(cloud) == {"endpoints.json", "s3", "sqs", "sts"}
     services = cloud.directory / "botocore-services.txt"
     services.write_text("# none named\n")
-    assert layers.unbuilt(cloud) is None
+    assert layers.stale_reason(cloud) is None
     services.write_text("s3\nsts  # for roles\n")
-    assert layers.unbuilt(cloud).startswith("layers/strands is stale")
+    assert layers.stale_reason(cloud).startswith("layers/strands is stale")
     build([cloud], store=store)
     assert kept(cloud) == {"endpoints.json", "s3", "sts"}
-    assert breaches([cloud], "record") == []
+    assert violations([cloud], "record") == []
     assert cloud.read_manifest()["botocore_services"] == ["s3", "sts"]
 
 
@@ -346,14 +348,14 @@ def test_a_wheel_compiles_to_the_same_bytes_whatever_was_compiled_before_it(buil
         for wheel in wheels.fetch(layer.lock)
         if wheel.name.startswith(f"{name.replace('-', '_')}-")
     ]
-    layer = next(layer for layer in built if name in wheels.pins(layer.lock.read_text()))
+    layer = next(layer for layer in built if name in wheels.read_lock(layer.lock.read_text()))
     data = layer.zip.read_bytes()
     with ZipFile(layer.zip) as archive:
-        packed = {entry.info.filename: entry.compressed for entry in fragment.entries(archive, data)}
-    with compilers(1) as compiled:
+        packed = {entry.path: entry.compressed for entry in read_entries(archive, data)}
+    with compiler_pool(1) as compiled:
         made = compiled(wheel)
     with ZipFile(io.BytesIO(made)) as archive:
-        fresh = {entry.info.filename: entry.compressed for entry in fragment.entries(archive, made)}
+        fresh = {entry.path: entry.compressed for entry in read_entries(archive, made)}
     assert fresh.items() <= packed.items()
 
 
@@ -363,7 +365,7 @@ def test_a_compiler_that_fails_says_why_in_one_line(tmp_path):
     wheel.write_bytes(b"no wheel")
     with (
         pytest.raises(Failure, match=r"^broken-1.0-py3-none-any.whl cannot be compiled: .*not a zip file$"),
-        compilers(1) as compiled,
+        compiler_pool(1) as compiled,
     ):
         compiled(wheel)
 
@@ -393,20 +395,20 @@ def test_building_what_is_built_loads_none_of_the_builders_tools(built):
     assert told.stdout == "set()\n"
 
 
-def test_check_names_every_gate_to_people_and_to_programs(built):
+def test_check_prints_every_check(built):
     told = command("check")
     assert told.returncode == 0
-    assert [line.split()[1] for line in told.stdout.splitlines()] == list(GATES)
+    assert [line.split()[1] for line in told.stdout.splitlines()] == list(CHECKS)
 
 
-def test_check_judges_foreign_paths_in_json(tmp_path):
+def test_check_reports_other_paths_in_json(tmp_path):
     (tmp_path / "site" / "python").mkdir(parents=True)
     (tmp_path / "site" / "python" / "mine.py").write_text("x = 1\n")
     told = command("check", "--json", str(tmp_path / "site"))
     verdict = json.loads(told.stdout)
     assert (told.returncode, verdict["passed"]) == (1, False)
     assert verdict["skipped"] == {"versions": "there is no lock to compare with"}
-    assert verdict["gates"] == [gate for gate in GATES if gate != "versions"]
+    assert verdict["gates"] == [name for name in CHECKS if name != "versions"]
     assert {"gate": "record", "message": "site: mine.py is in no RECORD"} in verdict["breaches"]
 
 
@@ -421,4 +423,4 @@ def test_a_path_that_is_no_zip_is_one_line(tmp_path):
 
 def test_the_real_layers_are_small_enough_to_upload_together(built):
     assert sum(layer.zip.stat().st_size for layer in built) <= 50_000_000
-    assert sum(of_layer(layer).unzipped for layer in built) <= 115_000_000
+    assert sum(read_layer(layer).unzipped for layer in built) <= 115_000_000

@@ -1,4 +1,4 @@
-"""docs/layers.md keeps its word."""
+"""docs/layers.md describes what the commands do."""
 
 import re
 import subprocess
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.build_layers import locks
-from tools.build_layers.build import build
-from tools.build_layers.check import GATES
-from tools.build_layers.gates.candidate import Candidate
-from tools.build_layers.gates.tree import of_layer
-from tools.build_layers.opt import unpack
+from tools.build_layers.building.build import build
+from tools.build_layers.checks.candidate import Candidate
+from tools.build_layers.checks.layer_contents import read_layer
+from tools.build_layers.checks.run import CHECKS
+from tools.build_layers.layer_tree import unpack
+from tools.build_layers.locking import joint_lock
 
 PAGE = (Path(__file__).parents[3] / "docs" / "layers.md").read_text("utf-8")
 CALL = """
@@ -22,9 +22,9 @@ print(size_in_words.tool_spec["name"], size_in_words(size=1234567890))
 """
 
 
-def test_the_table_of_gates_is_that_of_the_code():
+def test_the_table_of_checks_is_that_of_the_code():
     rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
-    assert rows == [(name, gate.__doc__.splitlines()[0]) for name, gate in GATES.items()]
+    assert rows == [(name, check.__doc__.splitlines()[0]) for name, check in CHECKS.items()]
 
 
 @pytest.mark.parametrize("word", ["lock-layers", "build-layers", "check-layers"])
@@ -44,13 +44,13 @@ def test_a_tools_package_goes_from_the_requirements_to_the_function(
     index.add("traces", "1.0")
     asked = re.search(r"^   (humanize>=\S+)$", PAGE, re.MULTILINE)[1]
     stack = make_stack(strands=asked, langfuse="traces>=1.0")
-    texts = locks.lock(stack)
-    assert f"`{locks.changes(stack[0], texts[0])[0]}`" in PAGE
+    texts = joint_lock.lock(stack)
+    assert f"`{joint_lock.changes(stack[0], texts[0])[0]}`" in PAGE
     for layer, text in zip(stack, texts, strict=True):
-        locks.write(layer, text)
+        joint_lock.write(layer, text)
     build(stack, store=tmp_path)
-    candidate = Candidate([of_layer(layer) for layer in stack], handler=None)
-    assert [breach for gate in ("closure", "record", "bytecode") for breach in GATES[gate](candidate)] == []
+    candidate = Candidate([read_layer(layer) for layer in stack], handler=None)
+    assert [line for name in ("closure", "record", "bytecode") for line in CHECKS[name](candidate)] == []
     mine = unpack([layer.zip for layer in stack], store=tmp_path)
     tool = re.search(r"```python\n(.+?)```", PAGE, re.DOTALL)[1].replace("\n   ", "\n").strip()
     run = subprocess.run(

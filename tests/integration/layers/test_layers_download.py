@@ -1,17 +1,20 @@
-"""Wheels come from an index's JSON pages (PEP 691), of which only the pinned releases are looked at."""
+"""Wheels come from an index's JSON pages (PEP 691), of which only the pinned releases are read."""
 
 import json
 
 import pytest
 from pip._internal.models.link import Link
 
-from tools import pinned_pip, wheels
+from tools import wheels
+from tools.command import Failure
 from tools.local.http.server import HttpServer
+from tools.wheels import pinned_pip
+from tools.wheels.download import sha256
 
 
 @pytest.fixture
 def served(index, monkeypatch):
-    """The index over HTTP, in JSON as PyPI answers; gives what was asked for."""
+    """The index over HTTP, in JSON as PyPI answers; gives the requested paths."""
     asked = []
 
     def respond(exchange):
@@ -22,7 +25,7 @@ def served(index, monkeypatch):
                 {
                     "filename": wheel.name,
                     "url": f"{server.url}/{place.name}/{wheel.name}",
-                    "hashes": {"sha256": wheels.digest(wheel)},
+                    "hashes": {"sha256": sha256(wheel)},
                 }
                 for wheel in sorted(place.glob("*.whl"))
             ]
@@ -59,22 +62,22 @@ def test_the_pinned_release_is_fetched_among_others(index, served, fetched):
 
 def test_a_file_that_spells_its_version_in_another_way_is_found_too(index, served, fetched):
     wheel = index.add("dates", "2024.07.04")
-    lock = f"dates==2024.7.4 \\\n    --hash=sha256:{wheels.digest(wheel)}\n"
+    lock = f"dates==2024.7.4 \\\n    --hash=sha256:{sha256(wheel)}\n"
     assert fetched(lock) == [wheel.name]
 
 
-def test_a_file_that_is_not_the_locked_one_is_told_from_one_that_is_not_there(index, served, fetched):
+def test_a_file_that_is_not_the_locked_one_and_a_missing_file_have_different_errors(index, served, fetched):
     wheel = index.add("sums", "1.1")
     lock = index.pin("sums", "1.1")
     wheel.write_bytes(wheel.read_bytes() + b"more")
-    with pytest.raises(wheels.Failure, match=r"sums==1\.1 is not the file that was locked"):
+    with pytest.raises(Failure, match=r"sums==1\.1 is not the file that was locked"):
         fetched(lock)
-    with pytest.raises(wheels.Failure, match=r"the index has no wheel of sums==1\.2"):
+    with pytest.raises(Failure, match=r"the index has no wheel of sums==1\.2"):
         fetched(lock.replace("1.1", "1.2"))
 
 
 @pytest.mark.parametrize(
-    ("filename", "looked_at"),
+    ("filename", "is_read"),
     [
         ("sums-1.1-py3-none-any.whl", True),
         ("sums-1.1-1-cp313-cp313-manylinux2014_x86_64.whl", True),
@@ -84,7 +87,7 @@ def test_a_file_that_is_not_the_locked_one_is_told_from_one_that_is_not_there(in
         ("", False),
     ],
 )
-def test_a_file_is_looked_at_if_it_can_be_a_wheel_of_a_pin(filename, looked_at):
+def test_a_file_is_is_read_if_it_can_be_a_wheel_of_a_pin(filename, is_read):
     file = {"filename": filename, "url": f"https://index.example/{filename}", "hashes": {}}
-    link = pinned_pip.of(frozenset({"1.1", "7"}), file, "https://index.example/sums/")
-    assert isinstance(link, Link) is looked_at
+    link = pinned_pip.link_of_pinned(frozenset({"1.1", "7"}), file, "https://index.example/sums/")
+    assert isinstance(link, Link) is is_read

@@ -9,7 +9,7 @@ import pytest
 
 import layers
 from tools import interpreter
-from tools.build_layers import locks
+from tools.build_layers.locking import joint_lock
 from tools.command import Failure
 
 REPOSITORY = Path(__file__).parents[3]
@@ -21,9 +21,9 @@ from pathlib import Path
 from layers import Layer
 import layers
 from tools import interpreter
-from tools.build_layers import locks
+from tools.build_layers.locking import joint_lock
 stack = [Layer(path.name, path) for path in map(Path, sys.argv[1:])]
-print("\\0".join(locks.lock(stack)))
+print("\\0".join(joint_lock.lock(stack)))
 """
 
 WINDOWS = """
@@ -39,8 +39,8 @@ MACOS = WINDOWS.replace("win32", "darwin").replace('"nt"', '"posix"').replace("W
 
 def lock(stack):
     """Lock a stack as the command does, and leave the locks in their places."""
-    for layer, text in zip(stack, texts := locks.lock(stack), strict=True):
-        locks.write(layer, text)
+    for layer, text in zip(stack, texts := joint_lock.lock(stack), strict=True):
+        joint_lock.write(layer, text)
     return texts
 
 
@@ -86,7 +86,7 @@ def _locked_elsewhere(python, stack, before=""):
 
 @pytest.mark.parametrize("host", [WINDOWS, MACOS], ids=["windows", "macos"])
 def test_other_systems_take_the_same_lock(tricky, host):
-    assert _locked_elsewhere(sys.executable, tricky, before=host) == locks.lock(tricky)
+    assert _locked_elsewhere(sys.executable, tricky, before=host) == joint_lock.lock(tricky)
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
@@ -94,7 +94,7 @@ def test_every_python_takes_the_same_lock(tricky, version):
     found = next(filter(_runs, interpreter.installed(version)), None)
     if not found:
         pytest.skip(f"no Python {version} here")
-    assert _locked_elsewhere(found, tricky) == locks.lock(tricky)
+    assert _locked_elsewhere(found, tricky) == joint_lock.lock(tricky)
 
 
 def _runs(python):
@@ -127,17 +127,17 @@ def test_present_pins_are_kept_until_they_are_to_be_upgraded(index, make_stack):
     index.add("agent", "1.1", requires=["shared"])
     index.add("shared", "1.1")
     assert lock(stack) == before
-    locks.check(stack)
-    assert pinned(locks.lock(stack, upgrade_packages=["agent"])[0]) == ["agent==1.1", "shared==1.0"]
-    assert pinned(locks.lock(stack, upgrade=True)[0]) == ["agent==1.1", "shared==1.1"]
+    joint_lock.check(stack)
+    assert pinned(joint_lock.lock(stack, upgrade_packages=["agent"])[0]) == ["agent==1.1", "shared==1.0"]
+    assert pinned(joint_lock.lock(stack, upgrade=True)[0]) == ["agent==1.1", "shared==1.1"]
 
 
 def test_an_upgrade_of_what_is_in_no_lock_is_refused(index, make_stack):
     index.add("agent", "1.0")
     stack = make_stack(strands="agent>=1.0", langfuse="agent>=1.0")
     lock(stack)
-    with pytest.raises(Failure, match=r"--upgrade langfusse==5.0: no lock has langfusse; ask for it"):
-        locks.lock(stack, upgrade_packages=["agent", "langfusse==5.0"])
+    with pytest.raises(Failure, match=r"--upgrade langfusse==5.0: it is in no lock: add langfusse to"):
+        joint_lock.lock(stack, upgrade_packages=["agent", "langfusse==5.0"])
 
 
 def test_a_new_dependency_is_added_and_nothing_else_moves(index, make_stack):
@@ -150,31 +150,34 @@ def test_a_new_dependency_is_added_and_nothing_else_moves(index, make_stack):
     index.add("helper", "0.1")
     stack[0].requirements.write_text("agent>=1.0\ntool-kit>=3.0  # for a tool of mine\n")
     with pytest.raises(Failure, match=r"needs tool-kit>=3.0, which is missing: run `hatch run lock-layers`"):
-        locks.check(stack)
-    strands, _ = texts = locks.lock(stack)
+        joint_lock.check(stack)
+    strands, _ = texts = joint_lock.lock(stack)
     assert pinned(strands) == ["agent==1.0", "helper==0.1", "tool-kit==3.0"]
-    assert locks.changes(stack[0], texts[0]) == ["strands: helper none → 0.1", "strands: tool-kit none → 3.0"]
+    assert joint_lock.changes(stack[0], texts[0]) == [
+        "strands: helper none → 0.1",
+        "strands: tool-kit none → 3.0",
+    ]
     lock(stack)
-    locks.check(stack)
+    joint_lock.check(stack)
 
 
 @pytest.mark.parametrize("entry", ["agent", "agent<2", "agent[extra]", "agent!=1.0"])
 def test_an_entry_without_a_lower_bound_is_refused(index, make_stack, entry):
     index.add("agent", "1.0", extras=["extra"])
     with pytest.raises(Failure, match=r"layers/strands/requirements.in: .* needs a lower bound"):
-        locks.lock(make_stack(strands=entry, langfuse="agent>=1.0"))
+        joint_lock.lock(make_stack(strands=entry, langfuse="agent>=1.0"))
 
 
 def test_what_is_no_requirement_is_named(make_stack):
     with pytest.raises(Failure, match=r"layers/strands/requirements.in: 'not a requirement' is not"):
-        locks.lock(make_stack(strands="not a requirement", langfuse=""))
+        joint_lock.lock(make_stack(strands="not a requirement", langfuse=""))
 
 
 def test_a_wheel_for_other_systems_only_is_refused_not_exchanged_for_an_old_release(index, make_stack):
     index.add("agent", "1.0")
     index.add("agent", "2.0", tag="cp313-cp313-win_amd64")
     with pytest.raises(Failure, match=r"no wheel of agent>=1.5 for CPython 3.13 on manylinux2014_x86_64"):
-        locks.lock(make_stack(strands="agent>=1.5", langfuse="agent>=1.5"))
+        joint_lock.lock(make_stack(strands="agent>=1.5", langfuse="agent>=1.5"))
 
 
 def test_requirements_that_exclude_each_other_are_one_line(index, make_stack):
@@ -183,14 +186,14 @@ def test_requirements_that_exclude_each_other_are_one_line(index, make_stack):
     index.add("agent", "1.0", requires=["shared<2"])
     index.add("traces", "1.0", requires=["shared>=2"])
     with pytest.raises(Failure, match=r"^[^\n]*cannot be resolved for the target: [^\n]+$"):
-        locks.lock(make_stack(strands="agent>=1.0", langfuse="traces>=1.0"))
+        joint_lock.lock(make_stack(strands="agent>=1.0", langfuse="traces>=1.0"))
 
 
 def test_without_a_network_the_lock_says_so(make_stack, index, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(Failure, match=r"the package index cannot be reached \(.+\): check the network"):
-        locks.lock(make_stack(strands="agent>=1.0", langfuse="agent>=1.0"))
+        joint_lock.lock(make_stack(strands="agent>=1.0", langfuse="agent>=1.0"))
 
 
 def test_layers_that_disagree_fail_the_check(index, make_stack):
@@ -202,12 +205,12 @@ def test_layers_that_disagree_fail_the_check(index, make_stack):
     strands, langfuse = lock(stack)
     shared = strands[strands.index("shared==") :]
     stack[1].lock.write_text(shared + langfuse)
-    with pytest.raises(Failure, match=r"strands, langfuse: the distribution shared is there more than once"):
-        locks.check(stack)
+    with pytest.raises(Failure, match=r"strands, langfuse: there is more than one distribution shared"):
+        joint_lock.check(stack)
     stack[0].lock.write_text(strands.replace(shared, ""))
     stack[1].lock.write_text(langfuse)
     with pytest.raises(Failure, match=r"strands: agent needs shared, which is missing"):
-        locks.check(stack)
+        joint_lock.check(stack)
 
 
 def test_a_pin_whose_hash_is_another_versions_fails_the_check(index, make_stack):
@@ -215,17 +218,19 @@ def test_a_pin_whose_hash_is_another_versions_fails_the_check(index, make_stack)
     index.add("traces", "1.0")
     stack = make_stack(strands="agent>=1.0", langfuse="traces>=1.0")
     lock(stack)
-    locks.check(stack)
+    joint_lock.check(stack)
     stack[0].lock.write_text(stack[0].lock.read_text().replace("agent==1.0", "agent==1.1"))
-    with pytest.raises(Failure, match=r"of agent the lock has 1.1 and the layer 1.0: run `hatch run lock"):
-        locks.check(stack)
+    with pytest.raises(
+        Failure, match=r"the lock has 1.1 of agent, and the layer has 1.0: run `hatch run lock"
+    ):
+        joint_lock.check(stack)
 
 
 def test_a_lock_line_without_a_hash_fails_the_check(make_stack):
     stack = make_stack(strands="agent>=1.0")
     stack[0].lock.write_text("agent==1.0\n")
     with pytest.raises(Failure, match=r"requirements.txt: not a pin with hashes: agent==1.0"):
-        locks.check(stack)
+        joint_lock.check(stack)
 
 
 def test_the_locks_of_this_checkout_hold():

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tools.build_layers.gates.candidate import HANDLER
+from tools.build_layers.checks.candidate import HANDLER
 from traced_agent import aws
 from traced_agent.run import Run
 from traced_agent.spans import SystemIds

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from layers import Layer, checked
+from layers import Layer, digests
 from tools.aws.cdk import NODE
 
 os.environ.setdefault("JSII_NODE", str(NODE))
@@ -63,7 +63,7 @@ def make_layers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], l
             digest = hashlib.sha256(layer.zip.read_bytes()).hexdigest()
             layer.manifest.write_text(json.dumps({"inputs": layer.digest(), "digest": digest}))
         for layer in layers:
-            layer.manifest.write_text(json.dumps({**layer.read_manifest(), "checked": checked(layers)}))
+            layer.manifest.write_text(json.dumps({**layer.read_manifest(), "checked": digests(layers)}))
         return layers
 
     return make

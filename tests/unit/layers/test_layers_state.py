@@ -11,7 +11,7 @@ from tools import wheels
 
 @pytest.fixture
 def stack(tmp_path):
-    """Two layers as a build and the gates leave them."""
+    """Two layers as a build and its checks leave them."""
     made = [Layer(name, tmp_path / name) for name in ("strands", "langfuse")]
     for layer in made:
         layer.zip.parent.mkdir(parents=True)
@@ -19,7 +19,7 @@ def stack(tmp_path):
         layer.zip.write_bytes(layer.name.encode())
         rewrite(layer, inputs=layer.digest(), digest=layers.sha256(layer.zip))
     for layer in made:
-        rewrite(layer, checked=layers.checked(made))
+        rewrite(layer, checked=layers.digests(made))
     return made
 
 
@@ -28,55 +28,61 @@ def rewrite(layer, **changes):
 
 
 def test_a_built_current_and_checked_layer_has_no_problem(stack):
-    assert [layers.problem(layer, stack) for layer in stack] == [None, None]
+    assert [layers.undeployable_reason(layer, stack) for layer in stack] == [None, None]
 
 
 @pytest.mark.parametrize("lacks", ["zip", "manifest"])
 def test_a_layer_not_built_names_the_command(stack, lacks):
     getattr(stack[0], lacks).unlink()
-    assert layers.problem(stack[0], stack) == "layers/strands is not built: run `hatch run build-layers`"
+    assert (
+        layers.undeployable_reason(stack[0], stack)
+        == "layers/strands is not built: run `hatch run build-layers`"
+    )
 
 
-def test_a_manifest_that_is_not_json_is_no_build(stack):
+def test_a_manifest_that_is_not_json_means_not_built(stack):
     stack[0].manifest.write_text("{")
-    assert layers.problem(stack[0], stack) == "layers/strands is not built: run `hatch run build-layers`"
+    assert (
+        layers.undeployable_reason(stack[0], stack)
+        == "layers/strands is not built: run `hatch run build-layers`"
+    )
 
 
 def test_a_changed_lock_makes_the_layer_stale(stack):
     stack[0].lock.write_text("strands==1.1\n")
-    assert layers.problem(stack[0], stack) == (
+    assert layers.undeployable_reason(stack[0], stack) == (
         "layers/strands is stale, its lock has changed since: run `hatch run build-layers`"
     )
 
 
 def test_a_changed_choice_of_services_makes_the_layer_stale(stack):
     (stack[0].directory / "botocore-services.txt").write_text("bedrock-runtime\n")
-    assert "stale" in layers.problem(stack[0], stack)
+    assert "stale" in layers.undeployable_reason(stack[0], stack)
 
 
 def test_line_ends_do_not_make_a_layer_stale(stack):
     stack[0].lock.write_bytes(b"strands==1.0\r\n")
-    assert layers.problem(stack[0], stack) is None
+    assert layers.undeployable_reason(stack[0], stack) is None
 
 
 def test_one_changed_byte_of_the_zip_is_noticed(stack):
     stack[0].zip.write_bytes(b"strandz")
-    assert layers.problem(stack[0], stack) == (
+    assert layers.undeployable_reason(stack[0], stack) == (
         "layers/strands is not what was built, its zip has changed: run `hatch run build-layers`"
     )
 
 
-def test_a_layer_that_did_not_pass_the_gates_must_not_be_deployed(stack):
+def test_a_layer_that_did_not_pass_its_checks_must_not_be_deployed(stack):
     rewrite(stack[0], checked=None)
-    assert layers.problem(stack[0], stack) == (
+    assert layers.undeployable_reason(stack[0], stack) == (
         "layers/strands has not passed its checks: run `hatch run check-layers`"
     )
 
 
-def test_a_layer_was_checked_only_beside_the_others_as_they_were(stack):
+def test_a_layer_is_checked_again_when_another_layer_has_changed(stack):
     rewrite(stack[1], digest=layers.sha256(stack[0].zip))
-    assert layers.unbuilt(stack[0]) is None
-    assert "has not passed its checks" in layers.problem(stack[0], stack)
+    assert layers.stale_reason(stack[0]) is None
+    assert "has not passed its checks" in layers.undeployable_reason(stack[0], stack)
 
 
 def test_services_are_read_from_their_file(stack):
@@ -86,12 +92,12 @@ def test_services_are_read_from_their_file(stack):
     assert stack[0].services == ("bedrock-runtime", "s3")
 
 
-def test_what_tests_import_is_what_ships():
-    """The environment is held to the locks when it is made; `hatch env prune` has it made anew."""
+def test_the_environment_has_the_versions_of_the_locks():
+    """The environment is constrained to the locks when it is made; `hatch env prune` makes it again."""
     locked = {
         pin.name: pin.version
         for layer in layers.LAYERS
-        for pin in wheels.pins(layer.lock.read_text()).values()
+        for pin in wheels.read_lock(layer.lock.read_text()).values()
     }
     here = {canonicalize_name(found.name): found.version for found in distributions()}
     shared = locked.keys() & here.keys()

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tools import cache, interpreter, wheels
-from tools.build_layers import fragment, opt
-from tools.build_layers.gates.clients import asked
+from tools.build_layers import layer_tree
+from tools.build_layers.checks.boto_clients import requested_services
+from tools.build_layers.target_scripts.compile_wheel import installed_path
 from tools.command import Failure
 
 LOCK = """\
@@ -25,8 +26,8 @@ shared-things==2.0rc1 \\
 LOCK = LOCK.format(a="a" * 64, b="b" * 64)
 
 
-def test_a_lock_reads_back_pin_by_pin():
-    pins = wheels.pins(LOCK)
+def test_a_lock_is_read_pin_by_pin():
+    pins = wheels.read_lock(LOCK)
     assert [(pin.name, pin.version, len(pin.hashes)) for pin in pins.values()] == [
         ("agent", "1.0", 2),
         ("shared-things", "2.0rc1", 1),
@@ -35,25 +36,25 @@ def test_a_lock_reads_back_pin_by_pin():
 
 
 @pytest.mark.parametrize("line", ["agent>=1.0", "agent==1.0", "--index-url https://x", "-e ."])
-def test_a_line_that_is_no_hashed_pin_is_refused(line):
+def test_a_line_that_is_not_a_pin_with_hashes_is_rejected(line):
     with pytest.raises(ValueError, match="not a pin with hashes"):
-        wheels.pins(LOCK + line + "\n")
+        wheels.read_lock(LOCK + line + "\n")
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("output", "line"),
     [
         ("ERROR: No matching distribution found for a==1", "no wheel of a==1"),
         ("WARNING: ... SSLError(1, 'CERTIFICATE_VERIFY_FAILED')", "cannot be reached (SSLError)"),
         ("OSError: [Errno 28] No space left on device", "no space left on the disk"),
     ],
 )
-def test_pips_complaints_become_one_line_with_a_remedy(said, told):
-    assert told in wheels.explain(said)
-    assert "\n" not in wheels.explain(said)
+def test_pips_errors_become_one_line_with_a_remedy(output, line):
+    assert line in wheels.explain(output)
+    assert "\n" not in wheels.explain(output)
 
 
-def test_a_complaint_unknown_speaks_for_itself():
+def test_of_an_unknown_error_the_last_line_is_shown():
     assert wheels.explain("ERROR: something else") is None
     assert wheels.last_line("WARNING: x\nERROR: something else\n\n") == "something else"
 
@@ -71,10 +72,10 @@ def test_a_complaint_unknown_speaks_for_itself():
     ],
 )
 def test_a_wheels_file_is_installed_where_pip_does(stored, path):
-    assert fragment.installed(stored) == path
+    assert installed_path(stored) == path
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+def test_a_file_is_written_atomically(tmp_path):
     path = tmp_path / "new" / "file"
     cache.write(path, b"one")
     with pytest.raises(TypeError):
@@ -95,14 +96,14 @@ def test_no_interpreter_of_the_target_is_one_line_with_the_remedy(tmp_path):
 
 
 @pytest.mark.skipif(sys.version_info[:2] == (3, 13), reason="this Python is the target")
-def test_another_python_is_not_taken_for_the_target():
+def test_another_python_is_not_the_target():
     with pytest.raises(Failure):
         interpreter.first_working([Path(sys.executable)])
 
 
-def test_what_hatch_cannot_install_is_said_by_us_alone(capfd):
+def test_a_failed_installation_by_hatch_prints_one_line(capfd):
     assert list(interpreter.by_hatch("3.1")) == []
-    assert capfd.readouterr().err == "CPython 3.1 was not found: having hatch install it …\n"
+    assert capfd.readouterr().err == "CPython 3.1 was not found: hatch installs it …\n"
 
 
 @pytest.mark.parametrize(
@@ -116,8 +117,8 @@ def test_what_hatch_cannot_install_is_said_by_us_alone(capfd):
         ("client('s3')", []),
     ],
 )
-def test_the_services_that_code_asks_for_are_read_from_it(call, services):
-    assert [service for _, service in asked(call.encode())] == services
+def test_the_services_that_code_uses_are_read_from_it(call, services):
+    assert [service for _, service in requested_services(call.encode())] == services
 
 
 def test_trees_that_a_running_function_may_import_from_are_kept(tmp_path):
@@ -126,12 +127,12 @@ def test_trees_that_a_running_function_may_import_from_are_kept(tmp_path):
         layer = tmp_path / f"{number}.zip"
         with zipfile.ZipFile(layer, "w") as archive:
             archive.writestr("python/number.py", str(number))
-        trees.append(opt.unpack([layer], store=tmp_path))
+        trees.append(layer_tree.unpack([layer], store=tmp_path))
     assert all(tree.is_dir() for tree in trees)
 
     days_ago = time.time() - 2 * 24 * 3600
     for tree in trees[:4]:
         os.utime(tree, (days_ago, days_ago))
-    opt.unpack([tmp_path / "7.zip"], store=tmp_path)
+    layer_tree.unpack([tmp_path / "7.zip"], store=tmp_path)
     assert sum(tree.is_dir() for tree in trees) == 5
     assert all(tree.is_dir() for tree in trees[4:])

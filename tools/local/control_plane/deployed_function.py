@@ -10,7 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from tools.aws.account import STACK
-from tools.build_layers.opt import unpack
+from tools.build_layers.layer_tree import unpack
 from tools.local.control_plane.server import ACCOUNT, ControlPlane, fetch
 from tools.local.runtime.function import Cors, Function
 

@@ -1,26 +1,26 @@
-"""The bytecode of one tree, judged by the interpreter that has to use it: run by the target.
+"""Checks the bytecode of one layer, with the interpreter that has to use it.
 
-Takes a zip or a folder; prints [path, fault] in JSON, a line for each breach. Standard library only.
+Takes a zip or a folder; prints [path, fault] in JSON, a line for each violation.
 """
 
 import importlib.util
 import json
 import marshal
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from zipfile import ZipFile
 
-from tools.build_layers.fragment import MOUNTED, ROOT, UNCHECKED_HASH, cached, is_module
+from tools.build_layers.target_scripts.compile_wheel import UNCHECKED_HASH, cached_path, is_module
+from tools.build_layers.zip_entries import MOUNTED, ROOT
 
 
-def judge(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+def faults(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     """What is wrong, by path."""
     modules = sorted(filter(is_module, files))
     for path in modules:
-        if fault := _fault(path, files[path], files.get(cached(path))):
+        if fault := _fault(path, files[path], files.get(cached_path(path))):
             yield path, fault
-    for path in sorted({path for path in files if path.endswith(".pyc")} - set(map(cached, modules))):
+    for path in sorted({path for path in files if path.endswith(".pyc")} - set(map(cached_path, modules))):
         yield path, "is bytecode that no module of this Python uses"
 
 
@@ -33,19 +33,19 @@ def _fault(path: str, source: bytes, compiled: bytes | None) -> str | None:
         return "has bytecode that is only used if its source looks unchanged"
     if compiled[8:16] != importlib.util.source_hash(source):
         return "has stale bytecode, compiled from another source"
-    return _misnamed(path, compiled[16:])
+    return _other_path(path, compiled[16:])
 
 
-def _misnamed(path: str, marshalled: bytes) -> str | None:
+def _other_path(path: str, marshalled: bytes) -> str | None:
     try:
-        name = marshal.loads(marshalled).co_filename  # noqa: S302 - the RECORD gate vouches for the bytes
+        name = marshal.loads(marshalled).co_filename  # noqa: S302 - reading it runs nothing
     except (AttributeError, EOFError, TypeError, ValueError):
         return "has broken bytecode"
     return None if name == MOUNTED + path else f"has bytecode that names another path: {name}"
 
 
 def _is_python(source: bytes) -> bool:
-    """Wheels may carry templates and modules for other Pythons, which nothing can compile."""
+    """Wheels may contain templates and modules for other Pythons, which this one cannot compile."""
     try:
         compile(source, "", "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
@@ -65,10 +65,6 @@ def _read(path: Path) -> dict[str, bytes]:
 
 
 def main(path: str) -> None:
-    """Print what is wrong with a tree's bytecode."""
-    for breach in judge(_read(Path(path))):
-        print(json.dumps(breach))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    """Print what is wrong with the bytecode of a zip or folder."""
+    for fault in faults(_read(Path(path))):
+        print(json.dumps(fault))

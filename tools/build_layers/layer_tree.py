@@ -1,4 +1,4 @@
-"""What Lambda makes of the layers: their union at /opt, unpacked here and kept between runs by digest."""
+"""The layer tree: the union of the layers, as Lambda mounts it at /opt, unpacked and kept by digest."""
 
 import functools
 import hashlib
@@ -15,22 +15,22 @@ import layers
 from tools.cache import CACHE
 
 _KEPT = 5
-"""Trees of up to 115 MB that may lie about, whatever their age."""
+"""Layer trees that are kept regardless of their age."""
 
 _IN_USE_S = 24 * 3600
-"""For so long after it was asked for, a tree may be what a running function imports from."""
+"""A running function may import from a tree for so long after it was requested."""
 
 
 def unpack(zips: Sequence[Path], *, store: Path = CACHE) -> Path:
     """A folder that holds the zips' union, as Lambda mounts it at /opt; not to be written to."""
-    folder = store / "opt"
+    folder = store / "layer-trees"
     tree = folder / hashlib.sha256("".join(map(layers.sha256, zips)).encode()).hexdigest()[:16]
     if not tree.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".", ignore_cleanup_errors=True) as scratch:
             with ThreadPoolExecutor() as pool:
                 list(pool.map(functools.partial(_extract, target=Path(scratch, "opt")), zips))
-            _settle(Path(scratch, "opt"), tree)
+            _publish(Path(scratch, "opt"), tree)
     tree.touch()
     _clear(folder)
     return tree
@@ -45,19 +45,16 @@ def _clear(folder: Path) -> None:
 
 @contextmanager
 def mounted(zips: Sequence[Path], *, store: Path = CACHE) -> Iterator[Path]:
-    """The same for a moment, and quicker: of a layer that was seen before, nothing is unpacked again.
-
-    It is made of links, all of which lead to places beside it.
-    """
+    """The same as a temporary folder of links, without unpacking a layer again that was unpacked before."""
     with ThreadPoolExecutor() as pool:
         trees = list(pool.map(lambda path: unpack([path], store=store), zips))
-    with tempfile.TemporaryDirectory(dir=store / "opt", prefix=".") as scratch:
+    with tempfile.TemporaryDirectory(dir=store / "layer-trees", prefix=".") as scratch:
         _unite(trees, Path(scratch, "opt"))
         yield Path(scratch, "opt")
 
 
 def _unite(trees: Sequence[Path], target: Path) -> None:
-    """Link what one tree has, go into the folders that several have; of a file, the last tree's counts."""
+    """Link what one tree has, merge the folders that several have; the last tree's file wins."""
     target.mkdir()
     for name in sorted({place.name for tree in trees for place in tree.iterdir()}):
         found = [tree / name for tree in trees if (tree / name).exists()]
@@ -78,9 +75,9 @@ def _extract(path: Path, *, target: Path) -> None:
             place.write_bytes(archive.read(info))
 
 
-def _settle(made: Path, tree: Path) -> None:
+def _publish(made: Path, tree: Path) -> None:
     try:
         made.rename(tree)
     except OSError:
-        if not tree.exists():  # else another process was faster
+        if not tree.exists():  # otherwise another process was faster
             raise

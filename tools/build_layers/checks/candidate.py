@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.build_layers.gates.tree import Tree
+from tools.build_layers.checks.layer_contents import LayerContents
 from tools.cache import CACHE
 
 HANDLER = Path(__file__).parents[3] / "packages" / "handler" / "src"
@@ -12,16 +12,16 @@ HANDLER = Path(__file__).parents[3] / "packages" / "handler" / "src"
 
 @dataclass(frozen=True)
 class Candidate:
-    """What passes the gates together, or not at all."""
+    """What is checked together."""
 
-    trees: Sequence[Tree]
+    layers: Sequence[LayerContents]
     handler: Path | None = HANDLER
-    """The function's code; None where layers are judged without one."""
+    """The function's code; None to check layers without one."""
     store: Path = CACHE
-    """Where the layers may be unpacked, and kept."""
+    """The cache in which the layers are unpacked."""
 
     def handler_files(self) -> Mapping[str, bytes]:
-        """The function's files by their path, as they are deployed."""
+        """The function's files by path, as they are deployed."""
         if not self.handler:
             return {}
         return {

@@ -1,4 +1,4 @@
-"""Gates on machine code: Lambda's processor, Lambda's libc, Lambda's Python."""
+"""Checks of machine code: Lambda's processor, its libc and its Python."""
 
 import io
 import re
@@ -9,14 +9,14 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
 import layers
-from tools.build_layers.gates.candidate import Candidate
+from tools.build_layers.checks.candidate import Candidate
 
 _MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
 _NEWEST_GLIBC = (2, 17)
-"""What manylinux2014 stands for (PEP 599)."""
+"""The newest that manylinux2014 allows (PEP 599)."""
 
 _NEVER_BINARY = (".py", ".pyc", ".pyi", ".json", ".json.gz")
-"""Most of the files; not looked into."""
+"""Most of the files; they are not read."""
 
 _FOREIGN = (b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 _SUFFIX = re.compile(r"\.(cpython-\d+)[^/]*\.so$")
@@ -33,21 +33,21 @@ def machine(candidate: Candidate) -> Iterator[str]:
 
 
 def glibc(candidate: Candidate) -> Iterator[str]:
-    """No binary asks for a GLIBC symbol newer than 2.17."""
+    """No binary needs a GLIBC symbol newer than 2.17."""
     for name, path, data in _binaries(candidate):
         if data.startswith(b"\x7fELF") and (newest := _newest_glibc(data)) > _NEWEST_GLIBC:
             asked, limit = ".".join(map(str, newest)), ".".join(map(str, _NEWEST_GLIBC))
-            yield f"{name}: {path} needs GLIBC_{asked}, and manylinux2014 stops at {limit}"
+            yield f"{name}: {path} needs GLIBC_{asked}, and manylinux2014 allows {limit}"
 
 
 def _binaries(candidate: Candidate) -> Iterator[tuple[str, str, bytes]]:
-    for tree in candidate.trees:
-        for path in tree.files:
+    for layer in candidate.layers:
+        for path in layer.files:
             if path.endswith(_NEVER_BINARY):
                 continue
-            data = tree.files[path]
+            data = layer.files[path]
             if data.startswith((b"\x7fELF", *_FOREIGN)) or re.search(r"\.so(\.\d+)*$", path):
-                yield tree.name, path, data
+                yield layer.name, path, data
 
 
 def _machine(data: bytes) -> str:

@@ -1,36 +1,42 @@
-"""The gate of the slim build: whoever asks for a client must find its service."""
+"""The check of the slim build: code may only use clients of services that were kept."""
 
 import ast
 from collections.abc import Iterator, Mapping
 
-from tools.build_layers.gates.candidate import Candidate
+from tools.build_layers.checks.candidate import Candidate
 
-_MAKERS = frozenset({"client", "resource", "create_client"})
+_FACTORIES = frozenset({"client", "resource", "create_client"})
 _STRANDS = "strands"
 _ALWAYS = ("strands.models.bedrock",)
-"""What `import strands` brings along."""
+"""What `import strands` imports."""
 
 
 def clients(candidate: Candidate) -> Iterator[str]:
-    """In a slim build, handler, tools and what they use of Strands ask for no service that was cut."""
-    kept = {service for tree in candidate.trees for service in tree.services}
+    """In a slim build, the handler and what it imports of Strands use only the services that were kept."""
+    kept = {service for layer in candidate.layers for service in layer.services}
     if not kept:
         return
     handler = {path: source for path, source in candidate.handler_files().items() if path.endswith(".py")}
-    strands = {path: data for tree in candidate.trees for path, data in _modules(tree.files, handler).items()}
+    strands = {
+        path: data for layer in candidate.layers for path, data in _modules(layer.files, handler).items()
+    }
     for path, source in {**handler, **strands}.items():
-        for line, service in asked(source):
+        for line, service in requested_services(source):
             where = f"{path}, line {line}"
             if service is None:
-                yield f"{where}: the client asked for is not named there: name it, or keep all services"
+                yield f"{where}: the client's service is not a literal: write one, or keep all services"
             elif service not in kept:
-                yield f"{where}: {service} was cut from botocore: name it in botocore-services.txt"
+                yield f"{where}: {service} was left out of botocore: add it to botocore-services.txt"
 
 
-def asked(source: bytes) -> Iterator[tuple[int, str | None]]:
-    """The services that a module makes clients of, with the line; None where that cannot be read from it."""
+def requested_services(source: bytes) -> Iterator[tuple[int, str | None]]:
+    """The services of the clients that a module creates, by line; None if a service is not a literal."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _MAKERS:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in _FACTORIES
+        ):
             named = [word.value for word in node.keywords if word.arg == "service_name"]
             given = [*node.args[:1], *named]
             if given:

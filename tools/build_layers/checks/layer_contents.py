@@ -1,4 +1,4 @@
-"""What the gates judge: layers, or foreign zips and folders, as they would stand in /opt/python."""
+"""What the checks read: layers, or zips and folders of other tools, as they would be in /opt/python."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,10 +15,9 @@ from packaging.version import Version
 
 from layers import Layer
 from tools import wheels
-from tools.build_layers import fragment, requirements
+from tools.build_layers.locking import requirements
+from tools.build_layers.zip_entries import ROOT, read_entries
 from tools.command import Failure
-
-ROOT = fragment.ROOT
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Distribution:
     folder: str
 
 
-class Stored(Mapping[str, bytes]):
-    """Files by path, read when they are looked at."""
+class LazyFiles(Mapping[str, bytes]):
+    """Files by path, read when they are used."""
 
     def __init__(self, readers: Mapping[str, Callable[[], bytes]]) -> None:
         self._readers = readers
@@ -46,34 +45,34 @@ class Stored(Mapping[str, bytes]):
     def __len__(self) -> int:
         return len(self._readers)
 
-    def under(self, folder: str) -> "Stored":
+    def under(self, folder: str) -> "LazyFiles":
         """Those under a folder, by their path from there."""
         inside = (path for path in self._readers if path.startswith(folder))
-        return Stored({path.removeprefix(folder): self._readers[path] for path in inside})
+        return LazyFiles({path.removeprefix(folder): self._readers[path] for path in inside})
 
 
 @dataclass(frozen=True)
-class Tree:
+class LayerContents:
     """One layer's contents. `files` are those under `python/`, by their path from there."""
 
     name: str
     path: Path
-    files: Stored
+    files: LazyFiles
     unzipped: int = 0
     """Bytes of all files."""
     outside: Sequence[str] = ()
     """Paths that are not under `python/`."""
     entries: Sequence[ZipInfo] = ()
-    """As the zip describes them; none for a folder."""
+    """The zip's descriptions; none for a folder."""
     pins: Mapping[str, str] | None = None
-    """The versions that the layer's lock names; None where there is no lock."""
+    """The versions of the layer's lock; None if there is no lock."""
     requirements: Sequence[Requirement] = ()
     services: Sequence[str] = ()
-    """The botocore services that a slim build keeps; none where it keeps all."""
+    """The botocore services that a slim build keeps; none if it keeps all."""
 
     @cached_property
     def distributions(self) -> list[Distribution]:
-        """What is installed, by the metadata."""
+        """The installed distributions, by their metadata."""
         return [
             _distribution(path.partition("/")[0], self.files[path])
             for path in self.files
@@ -87,10 +86,10 @@ def _distribution(folder: str, metadata: bytes) -> Distribution:
     return Distribution(canonicalize_name(name), str(Version(version)), parsed, folder)
 
 
-def of_layer(layer: Layer) -> Tree:
-    """A built layer, with what its lock says it should be."""
+def read_layer(layer: Layer) -> LayerContents:
+    """A built layer, with its lock's pins."""
     return replace(
-        _of_zip(layer.zip),
+        _read_zip(layer.zip),
         name=layer.name,
         pins=_pins(layer),
         requirements=requirements.read(layer),
@@ -98,55 +97,55 @@ def of_layer(layer: Layer) -> Tree:
     )
 
 
-def of_path(path: Path) -> Tree:
+def read_path(path: Path) -> LayerContents:
     """A zip or a folder that something else built."""
-    return _of_folder(path) if path.is_dir() else _of_zip(path)
+    return _read_folder(path) if path.is_dir() else _read_zip(path)
 
 
-def of_wheels(layer: Layer) -> Tree:
-    """Of a layer that need not be built, what its lock's wheels say of themselves."""
+def read_wheels(layer: Layer) -> LayerContents:
+    """The metadata of the wheels of a layer's lock; the layer need not be built."""
     files: dict[str, Callable[[], bytes]] = {}
     for wheel in wheels.fetch(layer.lock):
         with ZipFile(wheel) as archive:
             name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
             files[name] = partial(bytes, archive.read(name))
-    return Tree(
-        layer.name, layer.lock, Stored(files), pins=_pins(layer), requirements=requirements.read(layer)
+    return LayerContents(
+        layer.name, layer.lock, LazyFiles(files), pins=_pins(layer), requirements=requirements.read(layer)
     )
 
 
 def _pins(layer: Layer) -> dict[str, str]:
-    pins = wheels.pins(layer.lock.read_text("utf-8")).values()
+    pins = wheels.read_lock(layer.lock.read_text("utf-8")).values()
     return {pin.name: pin.version for pin in pins}
 
 
-def _of_zip(path: Path) -> Tree:
+def _read_zip(path: Path) -> LayerContents:
     try:
         data = path.read_bytes()
         with ZipFile(path) as archive:
-            stored = list(fragment.entries(archive, data))
+            stored = list(read_entries(archive, data))
     except (OSError, BadZipFile) as error:
         raise Failure(f"{path} cannot be read as a zip ({error})") from None
     infos = [entry.info for entry in stored]
-    readers = {entry.info.filename: partial(fragment.unpacked, entry) for entry in stored}
-    return _tree(path, readers, unzipped=sum(info.file_size for info in infos), entries=infos)
+    readers = {entry.path: entry.read for entry in stored}
+    return _contents(path, readers, unzipped=sum(info.file_size for info in infos), entries=infos)
 
 
-def _of_folder(path: Path) -> Tree:
+def _read_folder(path: Path) -> LayerContents:
     places = [place for place in sorted(path.rglob("*")) if place.is_file()]
     readers = {place.relative_to(path).as_posix(): place.read_bytes for place in places}
-    return _tree(path, readers, unzipped=sum(place.stat().st_size for place in places))
+    return _contents(path, readers, unzipped=sum(place.stat().st_size for place in places))
 
 
-def _tree(
+def _contents(
     path: Path,
     readers: Mapping[str, Callable[[], bytes]],
     *,
     unzipped: int,
     entries: Sequence[ZipInfo] = (),
-) -> Tree:
-    """Judge by `python/` where there is such a folder, else by the top: a function's own folder has none."""
-    everything = Stored(readers)
+) -> LayerContents:
+    """Read `python/` if there is such a folder, else everything: a function's own folder has none."""
+    everything = LazyFiles(readers)
     inside = everything.under(ROOT)
     outside = [place for place in readers if not place.startswith(ROOT)]
-    return Tree(path.name, path, inside if len(inside) else everything, unzipped, outside, entries)
+    return LayerContents(path.name, path, inside if len(inside) else everything, unzipped, outside, entries)

@@ -1,7 +1,7 @@
-"""pip-compile, made to resolve for the target.
+"""Runs pip-compile so that it resolves for the target.
 
-It judges markers, wheel tags and Requires-Python by the interpreter that runs it, whatever `--platform` says
-(https://github.com/pypa/pip/issues/11664), so a lock taken on another system would be another lock.
+pip-compile evaluates markers, wheel tags and Requires-Python for the interpreter that runs it, even with
+`--platform` (https://github.com/pypa/pip/issues/11664), so other systems would give other locks.
 """
 
 import contextlib
@@ -41,28 +41,32 @@ _OPTIONS = (
 
 
 def compile_lock(requirements: Sequence[Path], present: str, upgrade_packages: Sequence[str] = ()) -> str:
-    """The requirements' lock for the target, as text; pins of the present one are kept if they can be.
+    """The requirements' lock for the target, as text; pins of the present lock are kept if possible.
 
     Raises:
-        Failure: there is none, or the index cannot be reached.
+        Failure: there is no solution, or the index cannot be reached.
     """
-    with tempfile.TemporaryDirectory() as scratch, _explained() as said, contextlib.redirect_stderr(said):
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        _errors_explained() as output_text,
+        contextlib.redirect_stderr(output_text),
+    ):
         output = Path(scratch, "requirements.txt")
         output.write_text(present, "utf-8", newline="\n")
         upgrades = [f"--upgrade-package={package}" for package in upgrade_packages]
         sources = [os.path.relpath(path) for path in requirements]
-        with _pip_for_target():
+        with _pip_resolves_for_target():
             cli.main([*_OPTIONS, *upgrades, f"--output-file={output}", *sources], standalone_mode=False)
         return output.read_text("utf-8")
 
 
 @contextlib.contextmanager
-def _pip_for_target() -> Iterator[None]:
-    """Have this process's pip resolve for the target, from its one index and no other source.
+def _pip_resolves_for_target() -> Iterator[None]:
+    """Make this process's pip resolve for the target, from its one index and no other source.
 
-    Wheel directories and extra indexes of the machine are left out: others have not what these hold.
+    Wheel directories and extra indexes of this machine are not used: other machines do not have them.
     """
-    build_finder = InstallCommand._build_package_finder  # noqa: SLF001 - nothing public says it
+    build_finder = InstallCommand._build_package_finder  # noqa: SLF001 - there is no public way
     make_resolver = functools.partial(InstallCommand.make_resolver, py_version_info=VERSION)
     python = TargetPython(list(PLATFORMS), VERSION, [ABI], "cp")
 
@@ -80,15 +84,15 @@ def _pip_for_target() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[io.StringIO]:
-    """Turn whatever pip-compile fails with into one line; yields where it may say what it has to."""
-    said = io.StringIO()
-    handler = logging.StreamHandler(said)
+def _errors_explained() -> Iterator[io.StringIO]:
+    """Turn every failure of pip-compile into one line; yields the stream for its output."""
+    output = io.StringIO()
+    handler = logging.StreamHandler(output)
     logging.getLogger("pip").addHandler(handler)
     try:
-        yield said
+        yield output
     except (click.ClickException, PipError, PipToolsError, SystemExit) as error:
-        text = f"{said.getvalue()}\n{error}"
+        text = f"{output.getvalue()}\n{error}"
         unsolved = f"the requirements cannot be resolved for the target: {wheels.last_line(text)}"
         raise Failure(wheels.explain(text) or unsolved) from error
     finally:

@@ -1,4 +1,4 @@
-"""What the layers are asked to hold."""
+"""Reads what the layers must contain: their requirements.in."""
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -11,10 +11,10 @@ _BOUNDS = (">=", ">", "==", "~=")
 def read(layer: Layer) -> list[Requirement]:
     """The requirements of a layer, each with a lower bound.
 
-    Without one, a resolver that finds no way forward goes back to releases from years ago rather than fail.
+    Without one, a resolver that finds no solution takes releases from years ago instead of failing.
 
     Raises:
-        Failure: an entry is no requirement, or has no lower bound.
+        Failure: an entry is not a requirement, or has no lower bound.
     """
     lines = (line.partition("#")[0].strip() for line in layer.requirements.read_text("utf-8").splitlines())
     return [_bounded(line, f"layers/{layer.name}/{layer.requirements.name}") for line in lines if line]

@@ -1,0 +1,110 @@
+"""From locks to zips: fetch the wheels, compile each as it arrives, and merge those of each layer."""
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from zipfile import BadZipFile
+
+from filelock import FileLock
+
+import layers
+from layers import Layer
+from tools import cache, wheels
+from tools.build_layers.building import selection
+from tools.build_layers.building.compiled_wheels import CompiledWheel, compile_all
+from tools.build_layers.progress import Progress, Silent
+from tools.build_layers.zip_entries import Entry, write_zip
+from tools.command import Failure
+
+
+def build(
+    stack: Sequence[Layer] = layers.LAYERS, *, store: Path = cache.CACHE, progress: Progress | None = None
+) -> list[Layer]:
+    """Build the layers whose zips are not what their locks give, and return these layers.
+
+    An interrupted build leaves no partial file. Two builds at once wait for each other.
+
+    Raises:
+        Failure: what could not be done, and the remedy.
+    """
+    with _errors_explained(store):
+        if not any(layers.stale_reason(layer) for layer in stack):
+            return []
+        with _exclusive(stack[0]):
+            stale = [layer for layer in stack if layers.stale_reason(layer)]
+            if stale:
+                _build(stale, store, progress or Silent())
+            return stale
+
+
+def _build(stale: Sequence[Layer], store: Path, progress: Progress) -> None:
+    locks = [layer.lock for layer in stale]
+    pins = [wheels.read_lock(lock.read_text("utf-8")).values() for lock in locks]
+    progress.begin("Building", 2 * sum(map(len, pins)))
+    with contextlib.closing(wheels.iter_wheels(*locks, cache=store, progress=progress.advance)) as arriving:
+        compiled = compile_all(arriving, store, progress)
+    for layer, wanted in zip(stale, pins, strict=True):
+        hashes = {sha256 for pin in wanted for sha256 in pin.hashes}
+        _write(layer, [wheel for wheel in compiled if wheel.sha256 in hashes])
+
+
+def _write(layer: Layer, compiled: Sequence[CompiledWheel]) -> None:
+    selected = [selection.select(wheel.entries, layer.services) for wheel in compiled]
+    data = merge([entry for entries in selected for entry in entries])
+    manifest = {
+        "name": layer.name,
+        "python": layers.PYTHON,
+        "platform": layers.PLATFORM,
+        "inputs": layer.digest(),
+        "digest": hashlib.sha256(data).hexdigest(),
+        "bytes_zipped": len(data),
+        "bytes_unzipped": sum(entry.info.file_size for entries in selected for entry in entries),
+        "botocore_services": layer.services or "all",
+        "distributions": sorted(
+            (wheel.distribution() for wheel in compiled), key=lambda found: found["name"].lower()
+        ),
+    }
+    cache.write(layer.zip, data)
+    cache.write(layer.manifest, json.dumps(manifest, indent=1).encode())
+
+
+def merge(entries: Sequence[Entry]) -> bytes:
+    """A zip of the entries, sorted by path, without compressing them again.
+
+    Raises:
+        Failure: two wheels contain the same path.
+    """
+    for path, count in Counter(entry.path for entry in entries).most_common(1):
+        if count > 1:
+            raise Failure(f"two wheels both contain {path}: a layer cannot hold both")
+    buffer = io.BytesIO()
+    write_zip(buffer, sorted(entries, key=lambda entry: entry.path))
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _exclusive(layer: Layer) -> Iterator[None]:
+    layer.zip.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(layer.zip.parent / ".lock"):
+        yield
+
+
+@contextlib.contextmanager
+def _errors_explained(store: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        where = error.filename or store
+        raise Failure(
+            f"{os.strerror(error.errno)}: {where}: make room or grant access, then run it again"
+        ) from None
+    except BadZipFile as error:
+        raise Failure(f"a wheel is not a zip ({error}): delete {store} and run it again") from None

@@ -1,0 +1,69 @@
+"""Checks that need the target interpreter."""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tools.build_layers import layer_tree, target_process
+from tools.build_layers.checks.candidate import Candidate
+from tools.build_layers.checks.layer_contents import LayerContents
+from tools.build_layers.target_scripts import check_bytecode, check_imports
+
+_MODULES = (
+    "strands",
+    "strands.models.bedrock",
+    "langfuse",
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+)
+_ENTRY = "lambda_handler"
+
+
+def bytecode(candidate: Candidate) -> Iterator[str]:
+    """Every module has unchecked-hash bytecode of the target, of its source, for its path on Lambda."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from (line for lines in pool.map(_bytecode, candidate.layers) for line in lines)
+
+
+def _bytecode(layer: LayerContents) -> list[str]:
+    lines = target_process.run(check_bytecode, str(layer.path)).splitlines()
+    return [f"{layer.name}: {path} {fault}" for path, fault in map(json.loads, lines)]
+
+
+def imports(candidate: Candidate) -> Iterator[str]:
+    """Strands, Langfuse, the OTLP exporter and the handler import from a read-only tree, uncompiled."""
+    with tempfile.TemporaryDirectory() as scratch, _mounted(candidate) as mounted:
+        modules = [_ENTRY, *_MODULES] if candidate.handler else _MODULES  # it decides how the rest is loaded
+        if candidate.handler:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(candidate.handler, scratch, dirs_exist_ok=True, ignore=ignored)
+        environment = {"HOME": scratch, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+        arguments = (str(mounted), scratch, *modules)
+        yield from target_process.run(check_imports, *arguments, environment=environment).splitlines()
+
+
+def imports_run_here() -> bool:
+    """Whether this machine can run the layers' machine code."""
+    return sys.platform == "linux" and platform.machine() == "x86_64"
+
+
+@contextlib.contextmanager
+def _mounted(candidate: Candidate) -> Iterator[Path]:
+    """The union of the layers, as it is at /opt."""
+    if all(layer.entries and not layer.outside for layer in candidate.layers):
+        with layer_tree.mounted([layer.path for layer in candidate.layers], store=candidate.store) as folder:
+            yield folder
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        for layer in candidate.layers:
+            for path, data in layer.files.items():
+                place = Path(scratch, "python", path)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(data)
+        yield Path(scratch)

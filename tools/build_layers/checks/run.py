@@ -1,0 +1,118 @@
+"""The list of checks, and running them on layers."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import layers
+from layers import Layer
+from tools import cache
+from tools.build_layers.checks import binaries, boto_clients, files, metadata, on_target
+from tools.build_layers.checks.candidate import HANDLER, Candidate
+from tools.build_layers.checks.layer_contents import read_layer, read_path
+from tools.build_layers.checks.result import Report, Violation
+from tools.build_layers.progress import Progress, Silent
+from tools.command import Failure
+
+Check = Callable[[Candidate], Iterator[str]]
+
+PER_LAYER: dict[str, Check] = {
+    "layout": files.layout,
+    "versions": files.versions,
+    "record": metadata.record,
+    "licences": metadata.licences,
+    "machine": binaries.machine,
+    "glibc": binaries.glibc,
+    "bytecode": on_target.bytecode,
+}
+"""Checks of one layer by itself: a layer that has passed them is not checked again."""
+
+TOGETHER: dict[str, Check] = {
+    "duplicates": files.duplicates,
+    "closure": metadata.closure,
+    "clients": boto_clients.clients,
+    "size": files.size,
+    "imports": on_target.imports,
+}
+"""Checks of all layers together with the function."""
+
+CHECKS = PER_LAYER | TOGETHER
+"""By name, in the order in which they are reported."""
+
+
+def check(candidate: Candidate, *, passed: Collection[str] = (), progress: Progress | None = None) -> Report:
+    """Run every check that can run here; layers named in `passed` have passed their own checks before."""
+    skipped = _skipped(candidate)
+    names = [name for name in CHECKS if name not in skipped]
+    rest = replace(candidate, layers=[layer for layer in candidate.layers if layer.name not in passed])
+    shown = progress or Silent()
+    shown.begin("Checking", len(names))
+
+    def one(name: str) -> list[Violation]:
+        messages = CHECKS[name](rest if name in PER_LAYER else candidate)
+        violations = [Violation(name, message) for message in messages]
+        shown.advance()
+        return violations
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the last takes longest, so it starts first
+        found = list(pool.map(one, reversed(names)))
+    return Report(names, skipped, [violation for part in reversed(found) for violation in part])
+
+
+def _skipped(candidate: Candidate) -> dict[str, str]:
+    """The checks that cannot run for this candidate on this machine, and why."""
+    reasons = {}
+    if all(layer.pins is None for layer in candidate.layers):
+        reasons["versions"] = "there is no lock to compare with"
+    if not on_target.imports_run_here():
+        reasons["imports"] = "it runs the layers' machine code, which needs Linux on x86-64"
+    return reasons
+
+
+def check_layers(
+    stack: Sequence[Layer] = layers.LAYERS,
+    *,
+    handler: Path = HANDLER,
+    again: bool = True,
+    progress: Progress | None = None,
+) -> Report:
+    """Check the built layers, and record in their manifests whether they pass.
+
+    With `again=False`, a layer that passed its own checks before is only checked together with the others.
+
+    Raises:
+        Failure: one of them is not built, or not from the present lock.
+    """
+    if reason := next(filter(None, map(layers.stale_reason, stack)), None):
+        raise Failure(reason)
+    manifests = {layer.name: layer.read_manifest() for layer in stack}
+    passed = (
+        []
+        if again
+        else [name for name, built in manifests.items() if built.get("passed_alone") == built["digest"]]
+    )
+    candidate = Candidate([read_layer(layer) for layer in stack], handler)
+    report = check(candidate, passed=passed, progress=progress)
+    for layer in stack:
+        _record(layer, report, stack)
+    return report
+
+
+def _record(layer: Layer, report: Report, stack: Sequence[Layer]) -> None:
+    manifest = layer.read_manifest()
+    alone = not any(violation.check in PER_LAYER for violation in report.violations)
+    manifest["passed_alone"] = manifest["digest"] if alone else None
+    manifest["checked"] = layers.digests(stack) if report.passed else None
+    manifest["checks"] = report.checks
+    cache.write(layer.manifest, json.dumps(manifest, indent=1).encode())
+
+
+def check_paths(paths: Sequence[Path], progress: Progress | None = None) -> Report:
+    """Check what another tool built, as the layers of one function without a handler; keeps nothing of it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        candidate = Candidate([read_path(path) for path in paths], handler=None, store=Path(scratch))
+        return check(candidate, progress=progress)

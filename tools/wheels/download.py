@@ -1,0 +1,143 @@
+"""The wheels that locks name: downloaded for the target, and kept in a cache by their hash."""
+
+import hashlib
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import layers
+from tools.cache import CACHE
+from tools.command import ERR, Failure
+from tools.wheels.lock_file import Pin, read_lock
+from tools.wheels.pip_errors import NO_MATCH, explain, last_line
+
+_DOWNLOADS = 2
+"""Processes of pip at once: more take longer to start than they save on two cores."""
+
+_PINNED_PIP = Path(__file__).with_name("pinned_pip.py")
+
+_WORTH_A_PROCESS = 8
+"""With fewer wheels, another process of pip takes longer to start than it saves."""
+
+Progress = Callable[[int], None]
+"""Called with the number of wheels that have arrived since the last call."""
+
+
+def fetch(*locks: Path, cache: Path | None = None, progress: Progress = lambda _: None) -> list[Path]:
+    """The wheels that the locks name, for the target, checked against their hashes; sorted by file name.
+
+    Those not in the cache are downloaded with pip, several at once, by the machine's own pip configuration.
+    Each is in a folder named by its SHA-256.
+
+    Raises:
+        Failure: a wheel cannot be downloaded, and what to do.
+    """
+    return sorted(iter_wheels(*locks, cache=cache, progress=progress), key=lambda wheel: wheel.name)
+
+
+def iter_wheels(
+    *locks: Path, cache: Path | None = None, progress: Progress = lambda _: None
+) -> Generator[Path, None, None]:
+    """The same wheels, each as soon as it is there, so that work on it can begin."""
+    store = (cache or CACHE) / "wheels" / f"{layers.RUNTIME}-{layers.PLATFORM}"
+    missing = []
+    for pin in (pin for lock in locks for pin in read_lock(lock.read_text("utf-8")).values()):
+        if wheel := _cached(pin, store):
+            progress(1)
+            yield wheel
+        else:
+            missing.append(pin)
+    if missing:
+        yield from _download(missing, store, progress)
+
+
+def sha256(wheel: Path) -> str:
+    """A file's SHA-256, in hex."""
+    with wheel.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _cached(pin: Pin, store: Path) -> Path | None:
+    """The pin's wheel, if it is there and intact; a damaged one is deleted, to be downloaded again."""
+    for digest in sorted(pin.hashes):
+        for wheel in store.joinpath(digest).glob("*.whl"):
+            if sha256(wheel) == digest:
+                return wheel
+            wheel.unlink()
+    return None
+
+
+def _download(missing: Sequence[Pin], store: Path, progress: Progress) -> Iterator[Path]:
+    store.mkdir(parents=True, exist_ok=True)
+    count = min(_DOWNLOADS, math.ceil(len(missing) / _WORTH_A_PROCESS))
+    by_work = sorted(missing, key=lambda pin: -len(pin.hashes))  # pip reads of all files of all releases
+    parts = [by_work[start::count] for start in range(count)]
+    with (
+        tempfile.TemporaryDirectory(dir=store, prefix="downloading-", ignore_cleanup_errors=True) as scratch,
+        ThreadPoolExecutor(count) as pool,
+    ):
+        targets = [Path(scratch, str(number)) for number in range(count)]
+        running = {
+            pool.submit(_pip_download, part, target, progress): (part, target)
+            for part, target in zip(parts, targets, strict=True)
+        }
+        for done in as_completed(running):
+            done.result()
+            yield from _keep(*running[done], store)
+
+
+def _keep(part: Iterable[Pin], target: Path, store: Path) -> list[Path]:
+    """Move what pip downloaded to where it is kept; the largest first."""
+    downloaded = {sha256(wheel): wheel for wheel in target.glob("*.whl")}
+    wheels = []
+    for pin in part:
+        if not (found := pin.hashes & downloaded.keys()):
+            raise Failure(f"pip downloaded no wheel of {pin.name}=={pin.version}: run it again")
+        home = store / min(found)
+        home.mkdir(exist_ok=True)
+        wheels.append(downloaded[home.name].replace(home / downloaded[home.name].name))
+    return sorted(wheels, key=lambda wheel: -wheel.stat().st_size)
+
+
+def _pip_download(part: Sequence[Pin], target: Path, progress: Progress) -> None:
+    """Download a part of the lock; pip resolves nothing, since everything is pinned and hashed."""
+    target.mkdir()
+    lock = target / "requirements.txt"
+    lock.write_text("".join(pin.text for pin in part), "utf-8")
+    pinned = ["-P", str(_PINNED_PIP), ",".join(pin.version for pin in part)]
+    code, output = _pip(pinned, lock, progress)
+    if code and NO_MATCH.search(output):  # a file name may spell its version in another way: read all of them
+        code, output = _pip(["-m", "pip"], lock, progress)
+    if code:
+        raise Failure(explain(output) or f"pip failed: {last_line(output)}")
+    for yanked in re.finditer(r"yanked version: '(\S+)' candidate \(version (\S+)", output):
+        ERR.print(
+            f"warning: {yanked[1]} {yanked[2]} was yanked from the index: "
+            f"move on with `hatch run lock-layers --upgrade {yanked[1]}`",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _pip(program: Sequence[str], lock: Path, progress: Progress) -> tuple[int, str]:
+    """Download what the lock names to its folder: pip's exit code and output."""
+    target = [f"--platform={layers.PLATFORM}", f"--python-version={layers.PYTHON}", "--implementation=cp"]
+    exactly = ["--no-deps", "--require-hashes", "--only-binary=:all:"]
+    quietly = ["--progress-bar=off", "--no-cache-dir", "--disable-pip-version-check"]
+    places = [f"--dest={lock.parent}", f"--requirement={lock}"]
+    command = [sys.executable, *program, "download", *exactly, *target, *quietly, *places]
+    environment = {"PIP_RETRIES": "2", "PIP_NO_INPUT": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
+    output = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, encoding="utf-8"
+    ) as pip:
+        for line in pip.stdout or ():
+            output.append(line)
+            progress(bool(re.search(r"(?:Downloading|Processing) .*\.whl(?:\s|$)", line)))
+    return pip.returncode, "".join(output)
