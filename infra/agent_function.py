@@ -12,7 +12,7 @@ from constructs import Construct
 
 from layers import ARCHITECTURE as MACHINE
 from layers import RUNTIME as PYTHON
-from layers import Layer, undeployable_reason
+from layers import Layer, function_asset, undeployable_reason
 
 RUNTIME = lambda_.Runtime(PYTHON, lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
 ARCHITECTURE = lambda_.Architecture.custom(MACHINE)
@@ -38,7 +38,7 @@ class AgentFunction(Construct):
         xray: bool,
         snapstart: bool,
         layers: Sequence[Layer],
-        handler: Path,
+        agent_source: Path,
     ) -> None:
         super().__init__(scope, construct_id)
         self.log_group = logs.LogGroup(self, "Logs", removal_policy=cdk.RemovalPolicy.DESTROY)
@@ -52,7 +52,7 @@ class AgentFunction(Construct):
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
             handler="lambda_handler.handler",
-            code=lambda_.Code.from_asset(str(handler), exclude=["**/__pycache__", "*.egg-info"]),
+            code=lambda_.Code.from_asset(str(function_asset.assembled(agent_source))),
             layers=[_layer(self, layer, layers) for layer in layers],
             environment=environment,
             memory_size=memory_mb,

@@ -40,7 +40,7 @@ class AgentStack(Stack):
         snapstart: bool,
         sessions: bool,
         layers: Sequence[Layer],
-        handler: Path,
+        agent_source: Path,
         **stack: Any,
     ) -> None:
         super().__init__(scope, construct_id, **stack)
@@ -61,7 +61,7 @@ class AgentStack(Stack):
             xray=xray,
             snapstart=snapstart,
             layers=layers,
-            handler=handler,
+            agent_source=agent_source,
         )
         if bucket:
             bucket.grant(agent.role)

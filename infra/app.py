@@ -14,9 +14,10 @@ from infra.agent_stack import AgentStack
 from infra.bedrock_access import ModelError, check
 from infra.context import ContextError, choice, key, number, one_of, parser, read, setting, switch
 from layers import LAYERS, Layer
+from layers.function_asset import DEFAULT_AGENT, AssetError
+from layers.interpreter import InterpreterError
 from traced_agent.settings import Settings
 
-HANDLER = Path(__file__).parents[1] / "packages" / "handler" / "src"
 STACK = "strands-langfuse-lambda"
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)  # fmt: skip # noqa: E501
 
@@ -116,7 +117,11 @@ class Context:
 
 
 def build(
-    app: App, environ: Mapping[str, str], *, layers: Sequence[Layer] = LAYERS, handler: Path = HANDLER
+    app: App,
+    environ: Mapping[str, str],
+    *,
+    layers: Sequence[Layer] = LAYERS,
+    agent_source: Path = DEFAULT_AGENT,
 ) -> AgentStack:
     """Put the stack into the app, as its context and the environment say.
 
@@ -142,7 +147,7 @@ def build(
         snapstart=given.snapstart,
         sessions=given.sessions,
         layers=layers,
-        handler=handler,
+        agent_source=agent_source,
     )
     for name, warning in _warnings(given, environ):
         Annotations.of(stack).add_warning_v2(f"{STACK}:{name}", warning)
@@ -163,7 +168,7 @@ def main() -> int:
     app = App(stack_traces=False)  # they end in the CDK's own JavaScript
     try:
         build(app, os.environ)
-    except (ContextError, ModelError, LayerError) as error:
+    except (ContextError, ModelError, LayerError, AssetError, InterpreterError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     app.synth()

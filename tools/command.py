@@ -7,6 +7,8 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from layers.interpreter import InterpreterError
+
 OUT = Console()
 """Standard output, for what was asked for."""
 
@@ -24,7 +26,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         code = main()
         sys.stdout.flush()
         sys.exit(code)
-    except Failure as failure:
+    except (Failure, InterpreterError) as failure:
         ERR.print("[bold red]error:[/]", end=" ")
         ERR.print(str(failure), markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)

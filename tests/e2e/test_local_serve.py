@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.example_agent.source import EXAMPLE_AGENT
 from tools.local.runtime import processes
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,7 @@ class Served:
 
     def __init__(self, checkout):
         self.source = checkout / "packages" / "handler" / "src"
+        self.runtime = checkout / "packages" / "traced_agent" / "src" / "traced_agent"
         self.log = []
         command = [sys.executable, "-m", "tools.local", "serve", "--json"]
         self.process = subprocess.Popen(
@@ -54,6 +56,8 @@ def served(tmp_path_factory):
     checkout = tmp_path_factory.mktemp("checkout")
     for name in ("infra", "layers", "packages", "tools"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(checkout / "packages" / "handler" / "src")
+    shutil.copytree(EXAMPLE_AGENT, checkout / "packages" / "handler" / "src")
     for name in ("pyproject.toml", "cdk.json", "package.json", "package-lock.json"):
         shutil.copy(ROOT / name, checkout)
     (checkout / "node_modules").symlink_to(ROOT / "node_modules")
@@ -76,26 +80,28 @@ def test_it_answers_and_shows_the_functions_log(served):
 
 
 def test_an_edit_runs_from_the_next_request_on(served):
-    edited = served.source / "traced_agent" / "__init__.py"
+    edited = served.runtime / "version.py"
     edited.write_text('"""Edited."""\n\n__version__ = "9.9.9"\n')
-    served.wait(lambda: served.said("__init__.py changed: deployed"))
+    served.wait(lambda: served.said("version.py changed: deployed"))
     assert served.version() == "9.9.9"
 
 
 def test_code_that_does_not_compile_leaves_the_last_code_answering_and_says_so(served):
-    (served.source / "traced_agent" / "agent.py").write_text("def broken(:\n")
+    (served.source / "agent.py").write_text("def broken(:\n")
     served.wait(lambda: served.said("agent.py changed, but does not run"))
     assert served.version() == "9.9.9"
 
 
 def test_a_deleted_handler_leaves_the_last_code_answering_and_says_so(served):
-    shutil.copy(ROOT / "packages/handler/src/traced_agent/agent.py", served.source / "traced_agent")
+    (served.source / "agent.py").write_text("import no_such_module\n")
+    served.wait(lambda: served.said("does not run, so the last deployed code answers on: Runtime.Import"))
+    shutil.copy(EXAMPLE_AGENT / "agent.py", served.source)
     (served.source / "lambda_handler.py").unlink()
     served.wait(lambda: served.said("lambda_handler"))
     assert httpx.post(served.url, json={"query": "What is 3*3?"}, timeout=60).json()["response"] == (
         "The answer is 9."
     )
-    served.wait(lambda: served.said("does not run, so the last deployed code answers on: Runtime.Import"))
+    served.wait(lambda: served.said("it has no lambda_handler.py"))
 
 
 def test_without_any_checkout_the_deployed_code_answers_on(served):

@@ -18,7 +18,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from infra.app import HANDLER, STACK, build
+from infra.app import STACK, build
+from tests.example_agent.source import EXAMPLE_AGENT
 from tools.aws import account, cdk, invoke
 from tools.local.cloud.local_cloud import LocalCloud
 from tools.local.control_plane.server import CREDENTIALS, ControlPlane
@@ -41,11 +42,11 @@ class FastPlane(ControlPlane):
     def scratch(self) -> str:
         return self._scratch.name
 
-    def synthesize(self, context: Mapping[str, str], handler: Path = HANDLER) -> Path:
+    def synthesize(self, context: Mapping[str, str], agent_source: Path = EXAMPLE_AGENT) -> Path:
         out = Path(tempfile.mkdtemp(dir=self._scratch.name))
         flags = json.loads((cdk.ROOT / "cdk.json").read_text("utf-8"))["context"]
         app = App(context={**flags, **context}, outdir=str(out))
-        build(app, {}, handler=handler)
+        build(app, {}, agent_source=agent_source)
         app.synth()
         return out
 
@@ -212,7 +213,7 @@ def test_deploying_twice_changes_nothing_and_one_line_uploads_the_handler_alone(
     plane.deploy(first)
     try:
         deployed, uploaded = _deployed(plane), _uploaded(plane)
-        clone = shutil.copytree(HANDLER, tmp_path / "clone")
+        clone = shutil.copytree(EXAMPLE_AGENT, tmp_path / "clone")
         plane.deploy(plane.synthesize({}, clone))
         assert (_deployed(plane), _uploaded(plane)) == (deployed, uploaded)
 

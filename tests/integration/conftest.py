@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import layers
-from tools import interpreter
-from tools.build_layers.checks.candidate import HANDLER
+from layers import function_asset, interpreter
+from tests.example_agent.source import EXAMPLE_AGENT
 from tools.build_layers.layer_tree import unpack
 from tools.local.fakes.bedrock_server import FakeBedrock
 
@@ -29,8 +29,8 @@ def target_python() -> Path:
 
 @pytest.fixture(scope="session")
 def source() -> Path:
-    """What becomes /var/task."""
-    return HANDLER
+    """The asset of the example agent, as it becomes /var/task."""
+    return function_asset.assembled(EXAMPLE_AGENT)
 
 
 @pytest.fixture(scope="session")

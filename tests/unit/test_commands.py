@@ -75,7 +75,7 @@ def test_no_script_bears_the_name_of_the_program_it_calls():
 
 
 @pytest.mark.parametrize(
-    ("tests", "code"), [("tests/e2e/test_readme.py", 1), ("tests/unit/test_floors.py", 0)]
+    ("tests", "code"), [("tests/e2e/test_readme.py", 1), ("tests/unit/test_import_direction.py", 0)]
 )
 def test_tests_say_in_one_line_where_they_do_not_run(tests, code):
     command = [sys.executable, "-c", ELSEWHERE, "--collect-only", "-q", tests]

@@ -20,9 +20,15 @@ from rich.progress import track
 
 from tools.aws import account
 from tools.command import ERR, OUT, Failure, run
-from traced_agent import langfuse_wire, spool
-from traced_agent.collector import Collector, ExportError, Flight, otlp_headers, parse_headers
 from traced_agent.settings import Settings, SettingsError
+from traced_agent.tracing import langfuse_protocol, spool
+from traced_agent.tracing.otlp_client import (
+    ExportAttempt,
+    ExportError,
+    OtlpClient,
+    otlp_headers,
+    parse_headers,
+)
 
 DOTENV = Path(__file__).parents[2] / ".env"
 TIMEOUT_S = 30.0
@@ -71,7 +77,7 @@ def _settings(environ: Mapping[str, str | None]) -> Settings:
         raise Failure(str(error)) from None
 
 
-def _target(settings: Settings) -> Collector:
+def _target(settings: Settings) -> OtlpClient:
     """The collector or Langfuse, as the function itself would choose.
 
     Raises:
@@ -79,14 +85,16 @@ def _target(settings: Settings) -> Collector:
     """
     if settings.otlp_endpoint:
         headers = otlp_headers(parse_headers(settings.otlp_headers))
-        return Collector(settings.otlp_endpoint, headers)
+        return OtlpClient(settings.otlp_endpoint, headers)
     keys = (settings.langfuse_public_key, settings.langfuse_secret_key)
     if not all(keys):
         raise Failure(
             "it is not known where to: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY, with LANGFUSE_HOST, "
             "or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, in the environment or in .env"
         )
-    return Collector(settings.langfuse_host + langfuse_wire.PATH, otlp_headers(langfuse_wire.headers(*keys)))
+    return OtlpClient(
+        settings.langfuse_host + langfuse_protocol.PATH, otlp_headers(langfuse_protocol.headers(*keys))
+    )
 
 
 def _lines(options: argparse.Namespace) -> Iterable[str]:
@@ -119,11 +127,11 @@ def events(logs: Any, group: str, since: float) -> Iterator[str]:
         raise Failure(f"the log group {group} cannot be read ({account.code(error)})") from None
 
 
-def _send(found: Sequence[spool.Spooled], target: Collector) -> Iterator[tuple[str, str]]:
+def _send(found: Sequence[spool.Spooled], target: OtlpClient) -> Iterator[tuple[str, str]]:
     """Send each; yields the ids of those that could not be, with the reason."""
     for spooled in track(found, "Sending", console=ERR, transient=True):
         try:
-            answer = target.post(spooled.request, Flight((), TIMEOUT_S))
+            answer = target.post(spooled.request, ExportAttempt((), TIMEOUT_S))
         except ExportError as error:
             yield spooled.trace_id, str(error)
         else:

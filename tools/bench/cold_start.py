@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import interpreter
 from tools.bench import deployed
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.sampling import interleave
@@ -31,8 +30,7 @@ HELD = 1024 / 1769
 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)."""
 
 _NOT_TAKEN = """\
-Not taken: the handler's own bytecode, the last row, since its asset is its source and nothing else, which
-cannot be stale. All code objects of the layers in one file behind a finder of our own: a layer holds what its
+Not taken: all code objects of the layers in one file behind a finder of our own: a layer holds what its
 wheels hold."""
 _PLAIN = "plain, no usable bytecode"
 _PLAIN_BUILT = "plain, our layers"
@@ -41,16 +39,16 @@ _HANDLERS = (_PLAIN, _PLAIN_BUILT, _OURS_BARE, "ours")
 _CGROUP = Path("/sys/fs/cgroup/cpu")
 
 
-_OWN_BYTECODE = "its own bytecode in its asset"
+_OWN_BYTECODE = "its own modules compiled at the start"
 _STEPS = {
     "Strands' packages loaded whole": {
-        "cold_start": ('lazy_packages.install("strands", first="strands.agent")\n', "")
+        "startup": ('lazy_packages.install("strands", first="strands.agent")\n', "")
     },
-    "garbage collected in init": {"cold_start": ("gc.disable()", "gc.enable()")},
-    "botocore's own loader": {"aws": ('if not core.get_config_variable("data_path")', "if not core")},
-    "Langfuse's SDK in init": {
-        "lambda_handler": ("import functools\n", "import functools\nimport langfuse\n")
+    "garbage collected in init": {"startup": ("gc.disable()", "gc.enable()")},
+    "botocore's own loader": {
+        "boto3_session": ('if not core.get_config_variable("data_path")', "if not core")
     },
+    "Langfuse's SDK in init": {"lambda_handler": ("# isort: split\n", "import langfuse\n")},
 }
 """What ours does that a handler could leave out, by what is edited to leave it out."""
 
@@ -104,9 +102,9 @@ def _variants(folder: Path) -> dict[str, tuple[Path, Path]]:
     opt, bare = deployed.opt(), folder / "opt"
     shutil.copytree(opt, bare, ignore=shutil.ignore_patterns("__pycache__"))
     plain = deployed.copy(deployed.PEERS / "plain", folder / "plain")
-    ours = deployed.copy(deployed.OURS, folder / "ours")
+    ours = deployed.copy(deployed.ours(), folder / "ours")
     without = {
-        name: (deployed.copy(deployed.OURS, folder / f"without-{number}", **edits), opt)
+        name: (deployed.copy(deployed.ours(), folder / f"without-{number}", **edits), opt)
         for number, (name, edits) in enumerate(_STEPS.items())
     }
     return {
@@ -115,13 +113,13 @@ def _variants(folder: Path) -> dict[str, tuple[Path, Path]]:
         _OURS_BARE: (ours, bare),
         "ours": (ours, opt),
         **without,
-        _OWN_BYTECODE: (_compiled(deployed.copy(deployed.OURS, folder / "compiled")), opt),
+        _OWN_BYTECODE: (_without_bytecode(deployed.copy(deployed.ours(), folder / "source")), opt),
     }
 
 
-def _compiled(code: Path) -> Path:
-    unchecked = ["--invalidation-mode", "unchecked-hash"]
-    subprocess.run([interpreter.target(), "-m", "compileall", "-q", *unchecked, code], check=True)
+def _without_bytecode(code: Path) -> Path:
+    for folder in list(code.rglob("__pycache__")):
+        shutil.rmtree(folder)
     return code
 
 

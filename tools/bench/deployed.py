@@ -1,13 +1,14 @@
 """The function as the bench runs it: on the built layers, against the stand-ins, its tree read-only."""
 
 import contextlib
+import functools
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import layers
-from tools.build_layers.checks.candidate import HANDLER
+from layers import function_asset
 from tools.build_layers.layer_tree import unpack
 from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
@@ -15,16 +16,21 @@ from tools.local.runtime.environment_pool import EnvironmentPool
 from tools.local.runtime.function import Function
 from tools.local.runtime.invocation import Invocation
 
-OURS = HANDLER
 PEERS = Path(__file__).parent / "peers"
 QUERY = "What is 2+2?"
 _NEVER_SENDING = """\
 from answering import handler
 
-from traced_agent.delivery import Delivery
+from traced_agent.tracing.export_queue import ExportQueue
 
-Delivery.export = lambda self, budget_s: self._finished.clear()
+ExportQueue.export = lambda self, budget_s: self._finished.clear()
 """
+
+
+@functools.cache
+def ours() -> Path:
+    """The asset of the shipped function."""
+    return function_asset.assembled()
 
 
 def opt() -> Path:
@@ -56,7 +62,7 @@ def function(
 
 
 def copy(code: Path, target: Path, **edits: tuple[str, str]) -> Path:
-    """A copy of a handler as it is deployed, without bytecode; `edits` replace one text each, by module.
+    """A copy of a function's code; `edits` replace one text each, by module. Ours keeps its bytecode.
 
     Raises:
         RuntimeError: a text to replace does not stand there once.
@@ -68,13 +74,15 @@ def copy(code: Path, target: Path, **edits: tuple[str, str]) -> Path:
         if text.count(old) != 1:
             raise RuntimeError(f"{path.name} has changed: the bench no longer finds {old!r}")
         path.write_text(text.replace(old, new))
+    if (target / "traced_agent").exists():
+        function_asset.compile_asset(target)
     target.parent.chmod(0o755)  # the sandbox is another user's to read
     return target
 
 
 def never_sending(target: Path) -> Path:
     """A copy of ours whose spans are made and never sent."""
-    copy(OURS, target)
+    copy(ours(), target)
     (target / "lambda_handler.py").rename(target / "answering.py")
     (target / "lambda_handler.py").write_text(_NEVER_SENDING)
     return target

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from tools.bench import deployed
-from tools.bench.deployed import OURS, running
+from tools.bench.deployed import ours, running
 from tools.bench.result import Part, Table, at_most, spread
 from tools.bench.sampling import interleave
 from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from tools.local.function_url.server import FunctionUrlServer
-from traced_agent import page
+from traced_agent.http import page
 from traced_agent.settings import Settings
 
 ROUNDS = 15
@@ -74,8 +74,8 @@ def _samples() -> tuple[dict[str, list[Sample]], dict[str, str]]:
     with contextlib.ExitStack() as stack:
         bedrock = stack.enter_context(FakeBedrock(word_interval_s=PACE_S))
         langfuse = stack.enter_context(FakeLangfuse())
-        buffered = deployed.function(OURS, bedrock, langfuse)
-        streaming = deployed.function(OURS, bedrock, langfuse, STREAMING="true")
+        buffered = deployed.function(ours(), bedrock, langfuse)
+        streaming = deployed.function(ours(), bedrock, langfuse, STREAMING="true")
         samplers = {}
         for name, function in ((_BUFFERED, buffered), (_STREAMED, replace(streaming, streaming=True))):
             environments = stack.enter_context(running(function))

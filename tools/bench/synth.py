@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from pathlib import Path
 
 import httpx
 
+from layers import function_asset
 from tools.aws import cdk
-from tools.bench import deployed
 from tools.bench.result import Part, Table, at_most, spread
 from tools.bench.sampling import interleave
 from tools.local.cloud.code_watcher import watch
@@ -87,10 +88,10 @@ def _demo() -> float:
 def _edits(plane: ControlPlane) -> list[float]:
     """Edit a copy of the handler, and ask until the model is told what was edited."""
     with tempfile.TemporaryDirectory() as folder, LocalCloud(plane=plane, log=lambda _: None) as cloud:
-        source = deployed.copy(deployed.OURS, Path(folder) / "src")
+        source = shutil.copytree(function_asset.DEFAULT_AGENT, Path(folder, "src"))
         threading.Thread(target=_watch, args=(cloud, source), daemon=True).start()
         time.sleep(1)  # it looks at what there is before anything changes
-        return [_edit(cloud, source / "traced_agent" / "agent.py") for _ in range(ROUNDS)]
+        return [_edit(cloud, source / "agent.py") for _ in range(ROUNDS)]
 
 
 def _watch(cloud: LocalCloud, source: Path) -> None:

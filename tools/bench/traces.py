@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from tools.bench import deployed
-from tools.bench.deployed import OURS, PEERS, running
+from tools.bench.deployed import PEERS, ours, running
 from tools.bench.result import Cell, Claim, Part, Table, at_most, figure, spread
 from tools.bench.sampling import interleave
 from tools.command import ERR
@@ -161,12 +161,12 @@ def _hanging(folder: Path, bedrock: FakeBedrock) -> tuple[dict[str, list[Sample]
 def _variants(folder: Path, bedrock: FakeBedrock, weather: str) -> Iterator[Mapping[str, Variant]]:
     how: dict[str, tuple[Path, dict[str, str]]] = {
         NEVER: (deployed.never_sending(folder / f"never-{weather}"), {}),
-        BEFORE: (OURS, {"TRACE_EXPORT": "before"}),
-        AFTER: (OURS, {}),
+        BEFORE: (ours(), {"TRACE_EXPORT": "before"}),
+        AFTER: (ours(), {}),
         PLAIN: (PEERS / "plain", {}),
     }
     if weather == "hang":
-        how[SHORT] = (OURS, {"TRACE_EXPORT_TIMEOUT_S": "0.5"})
+        how[SHORT] = (ours(), {"TRACE_EXPORT_TIMEOUT_S": "0.5"})
     with contextlib.ExitStack() as stack:
         variants = {}
         for name, (code, settings) in how.items():
@@ -223,7 +223,7 @@ def _bear(bedrock: FakeBedrock, seed: int, advance: Callable[[], None]) -> Soak:
     held: set[str] = set()
     with (
         FakeLangfuse(faults=weather) as langfuse,
-        running(deployed.function(OURS, bedrock, langfuse)) as running_,
+        running(deployed.function(ours(), bedrock, langfuse)) as running_,
     ):
         variant = Variant(running_, langfuse)
         for _ in range(SOAK // SOAKED_AT_ONCE):

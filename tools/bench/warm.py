@@ -14,8 +14,9 @@ from urllib.parse import quote
 import httpx
 from rich.progress import track
 
+from layers import function_asset
 from tools.bench import deployed
-from tools.bench.deployed import OURS, PEERS, check, event, running
+from tools.bench.deployed import PEERS, check, event, ours, running
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.sampling import interleave
 from tools.command import ERR
@@ -25,7 +26,7 @@ from tools.local.function_url.server import FunctionUrlServer
 from tools.local.runtime import processes
 from tools.local.runtime.environment_pool import EnvironmentPool
 from tools.local.runtime.function import Function
-from traced_agent import langfuse_wire
+from traced_agent.tracing import langfuse_protocol
 
 BATCH = 50
 ROUNDS = 8
@@ -135,26 +136,26 @@ def measure() -> Part:
 @contextlib.contextmanager
 def _handlers(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> Iterator[dict[str, Function]]:
     with tempfile.TemporaryDirectory() as folder:
-        bare = deployed.copy(OURS, Path(folder) / "bare")
+        bare = deployed.copy(ours(), Path(folder) / "bare")
         shutil.copyfile(PEERS / "bare" / "lambda_handler.py", bare / "lambda_handler.py")
         never = deployed.never_sending(Path(folder) / "never")
         yield {
             _BARE: deployed.function(bare, bedrock, langfuse),
-            "ours, untraced": deployed.function(OURS, bedrock, langfuse, LANGFUSE_TRACING_ENABLED="false"),
+            "ours, untraced": deployed.function(ours(), bedrock, langfuse, LANGFUSE_TRACING_ENABLED="false"),
             "ours, spans never sent": deployed.function(never, bedrock, langfuse),
             "ours, to plain OTLP": deployed.function(
-                OURS,
+                ours(),
                 bedrock,
                 langfuse,
-                OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=langfuse.url + langfuse_wire.PATH,
+                OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=langfuse.url + langfuse_protocol.PATH,
                 OTEL_EXPORTER_OTLP_TRACES_HEADERS=_otlp_headers(langfuse),
             ),
-            _OURS: deployed.function(OURS, bedrock, langfuse),
+            _OURS: deployed.function(ours(), bedrock, langfuse),
         }
 
 
 def _otlp_headers(langfuse: FakeLangfuse) -> str:
-    headers = langfuse_wire.headers(langfuse.public_key, langfuse.secret_key)
+    headers = langfuse_protocol.headers(langfuse.public_key, langfuse.secret_key)
     return ",".join(f"{name}={quote(value)}" for name, value in headers.items())
 
 
@@ -213,7 +214,7 @@ def _load(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> dict[int, tuple[int, 
     """Environments, requests a second, median and 95th percentile in milliseconds, by clients at once."""
     figures = {}
     with (
-        running(deployed.function(OURS, bedrock, langfuse)) as environments,
+        running(deployed.function(ours(), bedrock, langfuse)) as environments,
         FunctionUrlServer(environments) as front,
         ThreadPoolExecutor(max(CLIENTS)) as pool,
     ):
@@ -245,7 +246,7 @@ def _turns(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> dict[int, tuple[int,
     """Spans and CPU milliseconds of a run, by the turns that the agent takes."""
     figures = {}
     for turns in (2, 5, 10, 20):
-        with running(deployed.function(OURS, bedrock, langfuse, MAX_TURNS=str(turns))) as environments:
+        with running(deployed.function(ours(), bedrock, langfuse, MAX_TURNS=str(turns))) as environments:
             _ask(environments, 3, "[[loop]]")
             spans = len(langfuse.traces()[-1].spans)
             figures[turns] = (spans, _ask(environments, 10, "[[loop]]").cpu)
@@ -265,12 +266,13 @@ def _tools(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> dict[int, float]:
 @contextlib.contextmanager
 def _with_tools(extra: int) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
-        code = deployed.copy(OURS, Path(folder) / "code")
-        agent = code / "traced_agent" / "agent.py"
+        code = deployed.copy(ours(), Path(folder) / "code")
+        agent = code / "agent.py"
         spare = [f"spare_{number}" for number in range(extra)]
         definitions = "".join(_TOOL.format(number=number) for number in range(extra))
         imports = "\n\nfrom strands import tool\n"
         agent.write_text(f"{agent.read_text()}{imports}{definitions}\nTOOLS += [{', '.join(spare)}]\n")
+        function_asset.compile_asset(code)
         yield code
 
 

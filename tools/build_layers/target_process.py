@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from tools import interpreter, wheels
+from layers import interpreter
+from tools import wheels
 from tools.command import Failure
 
 _REPOSITORY = Path(__file__).parents[2]

@@ -65,7 +65,7 @@ def function(deployed, bedrock, source, tmp_path_factory):
     """The handler with tools that misbehave, as a user could have written them."""
     code = tmp_path_factory.mktemp("task") / "src"
     shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
-    agent = code / "traced_agent" / "agent.py"
+    agent = code / "agent.py"
     text = agent.read_text()
     above, below = text.split("\ndef build_model", 1)
     agent.write_text(f"import time\nfrom strands import tool\n{above}{BAD_TOOLS}\n\ndef build_model{below}")

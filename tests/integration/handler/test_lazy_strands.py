@@ -9,7 +9,7 @@ SAME = """
 import sys
 import lambda_handler
 
-lazy = {name: module for name, module in list(sys.modules.items()) if type(module).__name__ == "_Package"}
+lazy = {name: module for name, module in list(sys.modules.items()) if type(module).__name__ == "_LazyPackage"}
 assert {"strands", "strands.telemetry", "strands.experimental"} <= lazy.keys(), lazy
 for package, module in lazy.items():
     asked = {name: getattr(module, name) for name in module.__spec__.loader_state}
@@ -24,7 +24,7 @@ EVERY = """
 import importlib, json, pathlib, random, sys
 
 if sys.argv[3] != "eager":
-    from traced_agent import cold_start
+    from traced_agent.cold_start import startup
 import strands
 
 (root,) = map(pathlib.Path, strands.__path__)

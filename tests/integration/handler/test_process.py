@@ -13,7 +13,8 @@ OUT = {
     "mcp", "grpc", "uvicorn", "starlette", "cryptography", "httpx", "httpx2", "requests", "langfuse", "PIL",
     "numpy", "openai", "anthropic", "opentelemetry.exporter", "opentelemetry.proto", "google.protobuf",
     "yaml", "jsonschema", "opentelemetry.sdk.metrics", "strands.bidi", "strands.vended_tools",
-    "traced_agent.delivery", "traced_agent.collector", "traced_agent.openapi", "traced_agent.page",
+    "traced_agent.tracing.export_queue", "traced_agent.tracing.otlp_client",
+    "traced_agent.http.openapi", "traced_agent.http.page",
 }  # fmt: skip
 """What must not be loaded before the first answer has left: each would be paid for with every cold start."""
 

@@ -10,8 +10,10 @@ from zipfile import ZipFile
 import pytest
 
 import layers
+from layers.function_asset import assemble
+from tests.example_agent.source import EXAMPLE_AGENT
 from tools.build_layers import zip_entries
-from tools.build_layers.checks.candidate import HANDLER, Candidate
+from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import read_layer, read_path
 from tools.build_layers.checks.run import CHECKS, PER_LAYER, check_layers, check_paths
 from tools.build_layers.zip_entries import read_entries
@@ -405,7 +407,7 @@ def test_a_pass_is_recorded_by_digest_and_a_violation_takes_it_back(built, tmp_p
     assert check_layers(stack).passed
     assert [layers.undeployable_reason(layer, stack) for layer in stack] == [None, None]
     broken = tmp_path / "broken"
-    shutil.copytree(HANDLER, broken)
+    assemble(EXAMPLE_AGENT, broken)
     (broken / "lambda_handler.py").write_text("import no_such_module\n")
     report = check_layers(stack, handler=broken, again=False)
     assert [violation.check for violation in report.violations] == ["imports"]

@@ -8,7 +8,7 @@ import piptools
 import pytest
 
 import layers
-from tools import interpreter
+from layers import interpreter
 from tools.build_layers.locking import joint_lock
 from tools.command import Failure
 
@@ -20,7 +20,7 @@ from pathlib import Path
 {before}
 from layers import Layer
 import layers
-from tools import interpreter
+from layers import interpreter
 from tools.build_layers.locking import joint_lock
 stack = [Layer(path.name, path) for path in map(Path, sys.argv[1:])]
 print("\\0".join(joint_lock.lock(stack)))

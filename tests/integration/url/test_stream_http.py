@@ -149,8 +149,8 @@ def test_the_trace_leaves_whole_and_only_after_the_stream(serve, events):
 
 DIES = """
 import os
-from traced_agent.reply import Replies
-replies = Replies(os.environ, streaming=True)
+from traced_agent.streaming.response_writer import ResponseWriters
+replies = ResponseWriters(os.environ, streaming=True)
 
 def handler(event, context):
     with replies.to(context.aws_request_id, 5) as reply:

@@ -10,9 +10,9 @@ from opentelemetry.sdk.resources import Resource
 from tools.aws import replay_traces
 from tools.command import Failure
 from tools.local.fakes.langfuse_server import FakeLangfuse
-from traced_agent import langfuse_wire, spool
-from traced_agent.collector import encode
-from traced_agent.spans import SCOPE, Provider, Recorder
+from traced_agent.tracing import langfuse_protocol, spool
+from traced_agent.tracing.otlp_client import encode
+from traced_agent.tracing.spans import SCOPE, RunTracerProvider, SpanBuffer
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def replay(langfuse, log):
 @pytest.fixture
 def runs():
     """Two runs' spans, as the function has them when it must drop them."""
-    recorder = Recorder(1.0)
-    tracer = Provider(recorder, Resource({"service.name": "fn"})).get_tracer(SCOPE)
+    recorder = SpanBuffer(1.0)
+    tracer = RunTracerProvider(recorder, Resource({"service.name": "fn"})).get_tracer(SCOPE)
     for name in ("first", "second"):
         with tracer.start_as_current_span(name, attributes={"text": "x" * 300_000}):
             tracer.start_span("child").end()
@@ -50,7 +50,7 @@ def log(runs, tmp_path):
     lines = ["START RequestId: x", "{}"]
     for spans in runs:
         trace_id = format(spans[0].context.trace_id, "032x")
-        lines += spool.records(trace_id, encode([langfuse_wire.shaped(span) for span in spans]))
+        lines += spool.records(trace_id, encode([langfuse_protocol.shaped(span) for span in spans]))
     path = tmp_path / "log"
     path.write_text("\n".join(lines))
     return path

@@ -150,7 +150,7 @@ def test_a_claim_that_is_just_met_holds():
 
 def test_every_step_that_is_left_out_still_stands_in_the_handler(tmp_path):
     for number, edits in enumerate(cold_start._STEPS.values()):
-        copy = deployed.copy(deployed.OURS, tmp_path / str(number), **edits)
+        copy = deployed.copy(deployed.ours(), tmp_path / str(number), **edits)
         for module in edits:
             (edited,) = copy.rglob(f"{module}.py")
             compile(edited.read_text(), str(edited), "exec")
@@ -158,7 +158,7 @@ def test_every_step_that_is_left_out_still_stands_in_the_handler(tmp_path):
 
 def test_an_edit_that_no_longer_fits_is_said(tmp_path):
     with pytest.raises(RuntimeError, match="the bench no longer finds 'no such text'"):
-        deployed.copy(deployed.OURS, tmp_path / "copy", agent=("no such text", ""))
+        deployed.copy(deployed.ours(), tmp_path / "copy", agent=("no such text", ""))
 
 
 def test_the_package_that_is_changed_is_asked_for():

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from layers import Layer, digests
+from tests.example_agent.source import EXAMPLE_AGENT
 from tools.aws.cdk import NODE
 
 os.environ.setdefault("JSII_NODE", str(NODE))
@@ -89,7 +90,7 @@ def assembly(
         if key not in made:
             made[key] = tmp_path_factory.mktemp("cdk.out")
             app = new_app(made[key], **(context or {}))
-            build(app, environ or {}, layers=empty_layers)
+            build(app, environ or {}, layers=empty_layers, agent_source=EXAMPLE_AGENT)
             app.synth()
         return made[key]
 

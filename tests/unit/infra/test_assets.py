@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from infra.agent_function import LayerError
-from infra.app import HANDLER
 from layers import Layer
+from layers.function_asset import assemble
+from tests.example_agent.source import EXAMPLE_AGENT
 
 
 def _asset(out: Path) -> Path:
@@ -18,21 +19,21 @@ def _asset(out: Path) -> Path:
     return directory
 
 
-def test_the_function_is_the_handlers_source_and_nothing_else(assembly) -> None:
-    source = HANDLER
-    expected = {
-        path.relative_to(source)
-        for path in source.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
-    }
+def test_the_function_is_the_assembled_asset_and_nothing_else(assembly, tmp_path) -> None:
+    expected = tmp_path / "expected"
+    expected.mkdir()
+    assemble(EXAMPLE_AGENT, expected)
+    files = {path.relative_to(expected): path.read_bytes() for path in expected.rglob("*") if path.is_file()}
     asset = _asset(assembly())
 
-    assert {path.relative_to(asset) for path in asset.rglob("*") if path.is_file()} == expected
+    assert {
+        path.relative_to(asset): path.read_bytes() for path in asset.rglob("*") if path.is_file()
+    } == files
 
 
 def test_bytecode_beside_the_source_changes_nothing(tmp_path, empty_layers) -> None:
     source = tmp_path / "src"
-    shutil.copytree(HANDLER, source, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(EXAMPLE_AGENT, source, ignore=shutil.ignore_patterns("__pycache__"))
     clean = _synthesize(tmp_path / "clean", empty_layers, source)
     subprocess.run([sys.executable, "-m", "compileall", "-q", source], check=True)
 
@@ -42,7 +43,7 @@ def test_bytecode_beside_the_source_changes_nothing(tmp_path, empty_layers) -> N
 
 def test_one_changed_line_of_the_handler_changes_the_handlers_asset_only(tmp_path, empty_layers) -> None:
     source = tmp_path / "src"
-    shutil.copytree(HANDLER, source, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(EXAMPLE_AGENT, source, ignore=shutil.ignore_patterns("__pycache__"))
     before = _uploads(_synthesize(tmp_path / "before", empty_layers, source))
     with (source / "lambda_handler.py").open("a") as handler:
         handler.write("# changed\n")
@@ -62,13 +63,13 @@ def test_layers_that_did_not_pass_their_gates_together_are_refused(tmp_path, emp
         _synthesize(tmp_path / "out", empty_layers[:1])
 
 
-def _synthesize(out: Path, layers: list[Layer], handler: Path = HANDLER) -> Path:
+def _synthesize(out: Path, layers: list[Layer], agent_source: Path = EXAMPLE_AGENT) -> Path:
     from aws_cdk import App
 
     from infra.app import build
 
     app = App(outdir=str(out))
-    build(app, {}, layers=layers, handler=handler)
+    build(app, {}, layers=layers, agent_source=agent_source)
     app.synth()
     return out
 

@@ -5,6 +5,7 @@ from aws_cdk import Validations
 from aws_cdk import aws_iam as iam
 
 from infra.app import build
+from tests.example_agent.source import EXAMPLE_AGENT
 
 AwsSolutionsChecks = pytest.importorskip(
     "cdk_nag", reason="cdk-nag is in the environment `test`"
@@ -14,7 +15,7 @@ AwsSolutionsChecks = pytest.importorskip(
 @pytest.fixture
 def app(variant, empty_layers, tmp_path, new_app):
     app = new_app(tmp_path, **variant)
-    build(app, {}, layers=empty_layers)
+    build(app, {}, layers=empty_layers, agent_source=EXAMPLE_AGENT)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app
 
@@ -25,7 +26,7 @@ def test_the_pack_finds_nothing_in_any_variant(app):
 
 def test_the_pack_finds_what_is_not_acknowledged(empty_layers, tmp_path, new_app):
     app = new_app(tmp_path)
-    stack = build(app, {}, layers=empty_layers)
+    stack = build(app, {}, layers=empty_layers, agent_source=EXAMPLE_AGENT)
     everything = iam.PolicyStatement(actions=["s3:*"], resources=["*"])
     iam.User(stack, "Guest").add_to_policy(everything)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from layers import Layer
+from tests.example_agent.source import EXAMPLE_AGENT
 
 CHANGES = {
     "a variable": {"max_tokens": "100"},
@@ -22,7 +23,7 @@ def version(new_app, tmp_path_factory):
     def synthesize(layers: list[Layer], **context: str) -> str:
         out = tmp_path_factory.mktemp("cdk.out")
         app = new_app(out, snapstart="true", **context)
-        build(app, {}, layers=layers)
+        build(app, {}, layers=layers, agent_source=EXAMPLE_AGENT)
         app.synth()
         return _version_of_the_alias(out)
 

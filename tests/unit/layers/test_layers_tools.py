@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tools import cache, interpreter, wheels
+from layers import interpreter
+from layers.interpreter import InterpreterError
+from tools import cache, wheels
 from tools.build_layers import layer_tree
 from tools.build_layers.checks.boto_clients import requested_services
 from tools.build_layers.target_scripts.compile_wheel import installed_path
@@ -90,7 +92,8 @@ def test_no_interpreter_of_the_target_is_one_line_with_the_remedy(tmp_path):
     shim.write_text("#!/bin/sh\nexit 127\n")
     shim.chmod(0o755)
     with pytest.raises(
-        Failure, match=r"^CPython 3.13 was not found: install it with `hatch python install 3.13`, [^\n]+$"
+        InterpreterError,
+        match=r"^CPython 3.13 was not found: install it with `hatch python install 3.13`, [^\n]+$",
     ):
         interpreter.first_working([shim, tmp_path / "missing"])
 

@@ -1,6 +1,4 @@
 import json
-import re
-from pathlib import Path
 
 import boto3
 import httpx
@@ -9,8 +7,6 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError, ReadTimeoutError
 
 from tools.local.fakes.bedrock_server import FAULTS, REFUSALS, FakeBedrock
-from tools.local.fakes.fake_model import reply
-from traced_agent.agent import TOOLS
 
 CALCULATOR = {
     "toolSpec": {
@@ -140,11 +136,3 @@ def test_other_operations_are_refused(bedrock):
 
 def test_every_fault_is_described():
     assert all(FAULTS.values())
-
-
-def test_the_page_asks_questions_that_the_agents_tools_answer():
-    page = (Path(__file__).parents[3] / "docs" / "local.md").read_text("utf-8")
-    (question,) = re.findall(r'hatch run demo "(.+)"', page)
-    tools = {tool.tool_name: tool for tool in TOOLS}
-    use = reply(ask(question, toolConfig={"tools": [{"toolSpec": tool.tool_spec} for tool in TOOLS]})).tool
-    assert tools[use.name](**use.input) == "3.106855961 mi"

@@ -3,14 +3,12 @@
 import io
 import json
 import re
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from tools.command import Failure
 from tools.local.cloud import host_check
-from tools.local.cloud.code_watcher import package
 from tools.local.cloud.function_log import FunctionLog
 from tools.local.cloud.local_cloud import LocalCloud
 from tools.local.fakes.bedrock_server import FAULTS as MODEL_FAULTS
@@ -93,22 +91,6 @@ def test_a_trace_is_a_tree_with_what_went_in_and_came_out():
         "└─ tool  2.5 ms",
         "late  2.5 ms",
     ]
-
-
-def test_the_package_is_the_source_without_bytecode_and_the_same_each_time(tmp_path):
-    (tmp_path / "pkg" / "__pycache__").mkdir(parents=True)
-    (tmp_path / "pkg" / "__pycache__" / "a.pyc").write_bytes(b"stale")
-    (tmp_path / "pkg" / "a.py").write_text("A = 1\n")
-    (tmp_path / "pkg" / "page.html").write_text("<p>")
-    first = package(tmp_path)
-    assert zipfile.ZipFile(io.BytesIO(first)).namelist() == ["pkg/a.py", "pkg/page.html"]
-    assert package(tmp_path) == first
-
-
-def test_a_module_that_cannot_be_compiled_is_named(tmp_path):
-    (tmp_path / "broken.py").write_text("def (:\n")
-    with pytest.raises(SyntaxError, match=r"broken\.py"):
-        package(tmp_path)
 
 
 @pytest.mark.parametrize(

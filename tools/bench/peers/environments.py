@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uv
 
-from tools import interpreter
+from layers import interpreter
 from tools.cache import CACHE
 
 _HOME = CACHE / "peers"

@@ -11,7 +11,7 @@ from pathlib import Path
 import uv
 
 import layers
-from tools import interpreter
+from layers import interpreter
 from tools.bench.peers.environments import environment, version
 
 ROOT = Path(__file__).parents[3]

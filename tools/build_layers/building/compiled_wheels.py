@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from tools import cache, interpreter
+from layers import interpreter
+from tools import cache
 from tools.build_layers import zip_entries
 from tools.build_layers.building.compiler_pool import compiler_pool
 from tools.build_layers.progress import Progress

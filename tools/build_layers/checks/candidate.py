@@ -7,16 +7,14 @@ from pathlib import Path
 from tools.build_layers.checks.layer_contents import LayerContents
 from tools.cache import CACHE
 
-HANDLER = Path(__file__).parents[3] / "packages" / "handler" / "src"
-
 
 @dataclass(frozen=True)
 class Candidate:
     """What is checked together."""
 
     layers: Sequence[LayerContents]
-    handler: Path | None = HANDLER
-    """The function's code; None to check layers without one."""
+    handler: Path | None = None
+    """The function's asset, in a folder; None if layers are checked without one."""
     store: Path = CACHE
     """The cache in which the layers are unpacked."""
 
@@ -27,5 +25,5 @@ class Candidate:
         return {
             path.relative_to(self.handler).as_posix(): path.read_bytes()
             for path in sorted(self.handler.rglob("*"))
-            if path.is_file() and "__pycache__" not in path.parts
+            if path.is_file()
         }

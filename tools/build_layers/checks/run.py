@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import layers
-from layers import Layer
+from layers import Layer, function_asset
 from tools import cache
 from tools.build_layers.checks import binaries, boto_clients, files, metadata, on_target
-from tools.build_layers.checks.candidate import HANDLER, Candidate
+from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import read_layer, read_path
 from tools.build_layers.checks.result import Report, Violation
 from tools.build_layers.progress import Progress, Silent
@@ -76,7 +76,7 @@ def _skipped(candidate: Candidate) -> dict[str, str]:
 def check_layers(
     stack: Sequence[Layer] = layers.LAYERS,
     *,
-    handler: Path = HANDLER,
+    handler: Path | None = None,
     again: bool = True,
     progress: Progress | None = None,
 ) -> Report:
@@ -95,7 +95,7 @@ def check_layers(
         if again
         else [name for name, built in manifests.items() if built.get("passed_alone") == built["digest"]]
     )
-    candidate = Candidate([read_layer(layer) for layer in stack], handler)
+    candidate = Candidate([read_layer(layer) for layer in stack], handler or function_asset.assembled())
     report = check(candidate, passed=passed, progress=progress)
     for layer in stack:
         _record(layer, report, stack)

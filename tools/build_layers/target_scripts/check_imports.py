@@ -17,7 +17,7 @@ from typing import Any, TextIO
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CHANGING = frozenset({"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod"})
 
-_LAZY = "traced_agent.lazy_packages"
+_LAZY = "traced_agent.cold_start.lazy_packages"
 
 
 class ReadOnlyFolders:

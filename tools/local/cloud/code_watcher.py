@@ -1,18 +1,13 @@
 """Deploys the handler anew whenever its source changes."""
 
-import io
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.aws.cdk import ROOT
+from layers import function_asset
 from tools.local.cloud.local_cloud import LocalCloud
 
-SOURCE = ROOT / "packages" / "handler" / "src"
-
 _EVERY_S = 0.3
-_TIME = (1980, 1, 1, 0, 0, 0)
 
 State = dict[Path, tuple[int, int]]
 """Each file's time and size."""
@@ -20,28 +15,10 @@ State = dict[Path, tuple[int, int]]
 
 def files(source: Path) -> list[Path]:
     """What the function's asset is made of."""
-    found = (path for path in source.rglob("*") if "__pycache__" not in path.parts and path.is_file())
-    return sorted(path for path in found if ".egg-info" not in str(path))
+    return list(function_asset.source_files(source).values())
 
 
-def package(source: Path) -> bytes:
-    """The asset's zip.
-
-    Raises:
-        SyntaxError: a module cannot be compiled.
-    """
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files(source):
-            data = path.read_bytes()
-            name = path.relative_to(source).as_posix()
-            if path.suffix == ".py":
-                compile(data, name, "exec", dont_inherit=True)
-            archive.writestr(zipfile.ZipInfo(name, _TIME), data)
-    return packed.getvalue()
-
-
-def watch(cloud: LocalCloud, say: Callable[[str], None], source: Path = SOURCE) -> None:
+def watch(cloud: LocalCloud, say: Callable[[str], None], source: Path = function_asset.DEFAULT_AGENT) -> None:
     """Redeploy on every change, for ever; what does not start is said, and the last code answers on."""
     deployed = seen = _state(source)
     while True:
@@ -55,8 +32,8 @@ def watch(cloud: LocalCloud, say: Callable[[str], None], source: Path = SOURCE) 
 
 def _redeploy(cloud: LocalCloud, source: Path, *, changed: str) -> str:
     try:
-        complaint = cloud.update(package(source))
-    except (SyntaxError, OSError) as error:
+        complaint = cloud.update(function_asset.package(source))
+    except (function_asset.AssetError, OSError) as error:
         complaint = f"{type(error).__name__}: {error}"
     if complaint:
         return f"{changed} changed, but does not run, so the last deployed code answers on: {complaint}"

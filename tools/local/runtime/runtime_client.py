@@ -14,7 +14,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import cache, interpreter, wheels
+from layers import interpreter
+from tools import cache, wheels
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import layers
-from tools import interpreter
+from layers import interpreter
 from tools.local.runtime import runtime_client
 from tools.local.runtime.function import Function
 

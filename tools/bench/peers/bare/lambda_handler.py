@@ -7,7 +7,7 @@ from typing import Any
 from strands import Agent
 from strands.models import BedrockModel
 
-from traced_agent.agent import SYSTEM_PROMPT, TOOLS
+from agent import SYSTEM_PROMPT, TOOLS
 
 MODEL = BedrockModel(model_id=os.environ["BEDROCK_MODEL_ID"], region_name=os.environ["BEDROCK_REGION"])
 

@@ -1,0 +1,25 @@
+"""Turns a Strands agent into a Lambda function that answers over HTTP and traces every run.
+
+Public names: `create_handler`, `Settings`, `__version__` and the module `traced_agent.testing`. Everything
+else is private and may change in any release.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from traced_agent.settings import Settings
+from traced_agent.version import __version__
+
+if TYPE_CHECKING:
+    from traced_agent.handler import create_handler
+
+
+__all__ = ["Settings", "__version__", "create_handler"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `create_handler` at its first use: the stack reads `Settings` at synth, without Strands."""
+    if name == "create_handler":
+        from traced_agent.handler import create_handler  # noqa: PLC0415
+
+        return create_handler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,108 @@
+"""Packages that gather names from their modules, without the modules that nobody asks for.
+
+`import strands` loads all that its packages name: skills and their YAML, JSON Schema, metrics, voice. Here a
+package whose `__init__` does nothing but gather names loads each when it is asked for, as lazy imports will
+(https://peps.python.org/pep-0810/). Asked for anything else, it runs its `__init__` first, as it is written.
+"""
+
+import ast
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import find_spec, resolve_name
+from types import ModuleType
+from typing import Any, TypeAlias
+
+Reexports: TypeAlias = Mapping[str, tuple[str, str | None]]
+"""What a package gathers, by its name there: of which module, and which attribute; None is the module."""
+
+
+def install(root: str, first: str) -> None:
+    """Have `root` and the packages in it load lazily, where they are not loaded already.
+
+    Args:
+        root: a package.
+        first: the module of it that its `__init__` imports first: it still comes first, since the order in
+            which modules that import each other are loaded decides whether they can be.
+    """
+    sys.meta_path.insert(0, _Finder(root, first))
+
+
+class _Finder:
+    def __init__(self, root: str, first: str) -> None:
+        self._root = root
+        self._first = first
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """What Python finds, to be loaded by us where it is a package of the root's."""
+        if name != self._root and not name.startswith(f"{self._root}."):
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec and spec.submodule_search_locations and type(spec.loader) is SourceFileLoader:
+            first = self._first if name == self._root else None
+            spec.loader = _Loader(spec.loader.name, spec.loader.path, first)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, name: str, path: str, first: str | None) -> None:
+        super().__init__(name, path)
+        self._first = first
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Note what the package gathers, instead of running it, if it does nothing else."""
+        beside = {name.partition(".")[0] for name in os.listdir(os.path.dirname(self.path))}  # noqa: PTH120, PTH208
+        names = reexports(self.get_data(self.path), self.name)
+        if names is None or any(attribute and name in beside for name, (_, attribute) in names.items()):
+            self.run(module)
+            return
+        assert module.__spec__  # noqa: S101 - the import system has set it
+        module.__spec__.loader_state = names
+        module.__class__ = _LazyPackage
+        if self._first:
+            importlib.import_module(self._first)
+
+    def run(self, module: ModuleType) -> None:
+        """Run the package's `__init__`."""
+        super().exec_module(module)
+
+
+class _LazyPackage(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        assert self.__spec__  # noqa: S101 - as above
+        names: Reexports = self.__spec__.loader_state
+        if name in names:
+            module, attribute = names[name]
+            value = importlib.import_module(module)
+            value = getattr(value, attribute) if attribute else value
+            setattr(self, name, value)
+            return value
+        if name.startswith("__") and name != "__all__":
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if find_spec(f"{self.__name__}.{name}"):
+            return importlib.import_module(f"{self.__name__}.{name}")
+        assert isinstance(self.__spec__.loader, _Loader)  # noqa: S101 - it made this
+        self.__spec__.loader.run(self)
+        self.__class__ = ModuleType  # type: ignore[assignment] # not before: other threads may ask meanwhile
+        return getattr(self, name)
+
+
+def reexports(source: bytes, package: str) -> Reexports | None:
+    """What an `__init__` gathers from its modules and those beside it; None if it does more than that."""
+    names: dict[str, tuple[str, str | None]] = {}
+    for statement in ast.parse(source).body:
+        match statement:
+            case ast.Expr(ast.Constant()) | ast.Assign([ast.Name("__all__")]):
+                continue
+            case ast.ImportFrom(None, aliases, 1):
+                names |= {alias.asname or alias.name: (f"{package}.{alias.name}", None) for alias in aliases}
+            case ast.ImportFrom(str(module), aliases, level) if level and aliases[0].name != "*":
+                place = resolve_name("." * level + module, package)
+                names |= {alias.asname or alias.name: (place, alias.name) for alias in aliases}
+            case _:
+                return None
+    return names

@@ -1,0 +1,157 @@
+"""One request from start to end: parse it, run the agent, respond; then the trace is exported."""
+
+from traced_agent.cold_start import startup  # first, before all that is heavy
+
+# isort: split
+import functools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from strands import Agent
+from strands.models import Model
+
+from traced_agent import logs, metrics
+from traced_agent.aws.boto3_session import shared_session
+from traced_agent.errors import ApiError, to_api_error
+from traced_agent.http import envelope, function_url
+from traced_agent.http.function_url import Request, Response
+from traced_agent.http.info import InfoRoutes
+from traced_agent.http.routes import Routes, dispatch
+from traced_agent.http.run_request import RunRequest, parse_request
+from traced_agent.run import Answer, Run, run_agent
+from traced_agent.sessions import SessionStore, turn
+from traced_agent.settings import Settings
+from traced_agent.streaming.response_writer import ResponseWriter, ResponseWriters
+from traced_agent.tracing.after_response import AfterResponse, start_after_response
+from traced_agent.tracing.tracer import RunTracer, start_tracing
+
+BuildModel = Callable[[Settings, boto3.Session], Model]
+"""Builds the model, once per execution environment."""
+
+BuildAgent = Callable[..., Agent]
+"""Builds the agent of one run: `build_agent(model, callback_handler=..., session_manager=...)`."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request's run, and the writer of its response."""
+
+    run: Run
+    writer: ResponseWriter
+
+
+@dataclass(frozen=True)
+class Handler:
+    """The function, ready for requests."""
+
+    settings: Settings
+    new_agent: BuildAgent
+    tracer: RunTracer
+    after_response: AfterResponse
+    writers: ResponseWriters = field(default_factory=ResponseWriters)
+    sessions: SessionStore | None = None
+
+    @property
+    def routes(self) -> Routes[Exchange]:
+        """Every path, and the route of each of its methods."""
+        info = InfoRoutes(self.settings, traced=self.tracer.enabled)
+        return {
+            "/": {**({"GET": info.home} if self.settings.page else {}), "POST": self.answer},
+            "/invocations": {"POST": self.answer},
+            "/health": {"GET": info.health},
+            "/ping": {"GET": info.health},
+            "/openapi.json": {"GET": info.openapi},
+        }
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        """Turn a Lambda event into the response; every exception becomes an error response."""
+        run = Run(context.get_remaining_time_in_millis() / 1000)
+        write_timeout_s = run.remaining_s - self._reserve_s(run) / 2
+        with logs.run_context(run), self.writers.open(context.aws_request_id, write_timeout_s) as writer:
+            try:
+                response = dispatch(self.routes, function_url.parse(event), Exchange(run, writer))
+            except Exception as error:  # noqa: BLE001 - each becomes an error response
+                response = self._error_response(run, error)
+            returned = writer.finish(response)
+            self.after_response.finish(context.aws_request_id, run.remaining_s)
+        return returned
+
+    def answer(self, request: Request, exchange: Exchange) -> Response:
+        """Run the agent on the request's query, and trace the run."""
+        run, run_request = exchange.run, parse_request(request)
+        with self.tracer.observe(
+            name=run_request.name,
+            run_id=run.id,
+            query={"query": run_request.text},
+            **run_request.labels,
+            traceparent=request.headers.get("traceparent"),
+        ) as observation:
+            run.links = observation.links
+            try:
+                answer = self._run_agent(run_request, exchange, request.headers.get("accept", ""))
+            except Exception as error:
+                api_error = self._to_api_error(error)
+                observation.fail(api_error.code, api_error.message)
+                raise
+            observation.answer({"response": answer.response})
+        logs.log_answer(run, answer)
+        return envelope.success(run, run_request.text, answer, self.settings.bedrock_model_id)
+
+    def _run_agent(self, run_request: RunRequest, exchange: Exchange, accept: str) -> Answer:
+        run = exchange.run
+        ids = run_request.session_id, run_request.user_id
+        with turn(self.sessions, *ids, seconds=run.remaining_s) as session_manager:
+            first_event = {"run_id": run.id, "trace_id": run.links["trace_id"]}
+            on_event = exchange.writer.start_stream(accept, first_event)
+            return run_agent(
+                self.new_agent(callback_handler=on_event, session_manager=session_manager),
+                run_request.text,
+                limits={"turns": self.settings.max_turns, "output_tokens": self.settings.max_tokens},
+                seconds=run.remaining_s - self._reserve_s(run),
+            )
+
+    def _reserve_s(self, run: Run) -> float:
+        """Seconds kept after the run: to write the response and to export the trace."""
+        return min(run.remaining_s / 2, self.settings.trace_export_timeout_s + 1)
+
+    def _error_response(self, run: Run, error: Exception) -> Response:
+        api_error = self._to_api_error(error)
+        logs.log_error(run, api_error, error)
+        return envelope.failure(run, api_error)
+
+    def _to_api_error(self, error: Exception) -> ApiError:
+        return to_api_error(error, self.settings.bedrock_model_id, self.settings.bedrock_region)
+
+
+def create_handler(
+    build_model: BuildModel, build_agent: BuildAgent, environ: Mapping[str, str] = os.environ
+) -> Handler:
+    """Create the Lambda handler: call it once, while the module of the handler is imported.
+
+    Args:
+        build_model: `build_model(settings, boto3_session)` returns the model that all runs share.
+        build_agent: `build_agent(model, callback_handler=..., session_manager=...)` returns a new agent for
+            one run.
+        environ: the environment variables that `Settings` reads.
+
+    Returns:
+        The handler, called with a Function URL event (payload 2.0) or a plain request body, and the context.
+
+    Raises:
+        SettingsError: a variable is invalid; the message, one line, names it.
+    """
+    settings = Settings.from_env(environ)
+    logs.configure(settings.log_level)
+    session = functools.partial(shared_session, settings.bedrock_region)
+    tracer = start_tracing(settings, session)
+    after_response = start_after_response(tracer.export if tracer.enabled else None, settings, environ)
+    new_agent = functools.partial(build_agent, build_model(settings, session()))
+    writers = ResponseWriters(environ, streaming=settings.streaming)
+    sessions = SessionStore.start(settings, session, environ)
+    handler = Handler(settings, new_agent, tracer, after_response, writers, sessions)
+    metrics.emit({metrics.COLD_STARTS: 1})
+    startup.done()
+    return handler

@@ -1,0 +1,44 @@
+"""What the function says of itself, without asking the model."""
+
+import platform
+from dataclasses import dataclass
+
+from traced_agent.http.accept import HTML, wants
+from traced_agent.http.function_url import Request, Response
+from traced_agent.settings import Settings
+from traced_agent.version import __version__
+
+
+@dataclass(frozen=True)
+class InfoRoutes:
+    """The routes that only tell."""
+
+    settings: Settings
+    traced: bool
+
+    def health(self, _request: Request, _context: object) -> Response:
+        """Say that the function is well, and what runs."""
+        return Response.json(
+            200,
+            {
+                "status": "Healthy",
+                "version": __version__,
+                "python": platform.python_version(),
+                "model_id": self.settings.bedrock_model_id,
+                "tracing": "on" if self.traced else "off",
+            },
+        )
+
+    def home(self, request: Request, _context: object) -> Response:
+        """Give a browser the page, and everybody else a description."""
+        from traced_agent.http import openapi, page  # noqa: PLC0415 - not before the answer
+
+        if wants(request.headers.get("accept", ""), HTML):
+            return page.response(self.settings)
+        return Response.json(200, openapi.description(self.settings), {"vary": "accept"})
+
+    def openapi(self, _request: Request, _context: object) -> Response:
+        """Say, for programs, what can be asked."""
+        from traced_agent.http import openapi  # noqa: PLC0415
+
+        return Response.json(200, openapi.document(page=self.settings.page))

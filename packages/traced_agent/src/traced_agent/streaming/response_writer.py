@@ -1,0 +1,98 @@
+"""How an answer leaves: in one piece, or while it is made."""
+
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+from traced_agent.http import function_url
+from traced_agent.http.accept import EVENT_STREAM, wants
+from traced_agent.http.function_url import Response
+from traced_agent.streaming import sse
+from traced_agent.streaming.lambda_response import ResponseStream, StreamingRuntime, encode_response
+from traced_agent.streaming.sse import SseWriter
+
+BUFFERED = {"x-response-mode": "buffered"}
+"""Says, to who asked for a stream, that this is none."""
+
+
+class ResponseWriter:
+    """One answer's way out: begun when the agent starts, finished with the whole of it.
+
+    An exception that passes through breaks a begun stream off, so that no reader takes it for complete.
+    """
+
+    def __init__(
+        self,
+        runtime: StreamingRuntime | None = None,
+        request_id: str = "",
+        deadline: float = 0.0,
+        *,
+        streaming: bool = False,
+    ) -> None:
+        self._runtime = runtime
+        self._request_id = request_id
+        self._deadline = deadline
+        self._streaming = streaming
+        self._asked = False
+        self._stream: ResponseStream | None = None
+        self._events: SseWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error and self._stream and self._events:
+            self._events.close()
+            self._stream.end(error)
+
+    def start_stream(self, accept: str, opening: Mapping[str, Any]) -> Callable[..., None] | None:
+        """Stream from here on, where the caller asks for it and the URL can.
+
+        Args:
+            accept: the request's header.
+            opening: the first event's object.
+
+        Returns:
+            What the agent is to call back with what it says; None where nobody listens.
+        """
+        self._asked = wants(accept, EVENT_STREAM)
+        if not (self._asked and self._runtime):
+            return None
+        head = {"statusCode": 200, "headers": sse.HEADERS}
+        self._stream = self._runtime.open(self._request_id, head, deadline=self._deadline)
+        self._events = SseWriter(self._stream.write)
+        self._events.send("start", opening)
+        return self._events.on_event
+
+    def finish(self, response: Response) -> Any:
+        """Send the answer, or what is left to say of it; gives what the handler must return."""
+        if self._stream and self._events:
+            self._events.close("result" if response.status == 200 else "error", response.body)
+            self._stream.end()
+            return None
+        event = function_url.to_event(response)
+        if self._asked:
+            event["headers"] |= BUFFERED
+        if self._runtime:
+            self._runtime.post(self._request_id, event, deadline=self._deadline)
+            return None
+        return encode_response(event) if self._streaming else event
+
+
+class ResponseWriters:
+    """Answers' ways out, for the life of the process.
+
+    Where the URL streams, every answer is posted in its format: AWS says nowhere that such a URL reads the
+    JSON that a buffered one takes. Where the runtime client cannot be taken over, it is given the same bytes.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = MappingProxyType({}), *, streaming: bool = False) -> None:
+        self._streaming = streaming
+        self._runtime = StreamingRuntime.find(environ) if streaming else None
+
+    def open(self, request_id: str, seconds: float) -> ResponseWriter:
+        """The way out for a request's answer; a slow reader is waited for so many seconds."""
+        return ResponseWriter(self._runtime, request_id, time.time() + seconds, streaming=self._streaming)

@@ -1,0 +1,107 @@
+"""A model for tests: it answers from a script, without a network.
+
+model = ScriptedModel(ToolUse("calculator", {"expression": "6 * 7"}), "42")
+agent = build_agent(model)
+assert str(agent("What is 6 * 7?")).strip() == "42"
+assert model.requests[1][-1]["content"][0]["toolResult"]["status"] == "success"
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeAlias
+
+from strands.models import Model
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """A model turn that asks for a tool."""
+
+    name: str
+    arguments: Mapping[str, Any] | str = field(default_factory=dict)
+    """The tool's input; a string is sent as it is, so a test can send invalid JSON."""
+    text: str | None = None
+    """What the model says before it asks."""
+    stop_reason: str = "tool_use"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A model turn that says a text, with a stop reason other than `end_turn`."""
+
+    text: str
+    stop_reason: str = "end_turn"
+
+
+Turn: TypeAlias = str | Text | ToolUse | BaseException | Callable[[], Any]
+"""One model turn: a text, a tool use, an exception to raise, or a function that returns one of these."""
+
+
+class ScriptedModel(Model):
+    """A Strands model that gives one turn of its script per call, the last one again and again.
+
+    Every turn reports 11 input tokens and 7 output tokens.
+    """
+
+    def __init__(self, *script: Turn) -> None:
+        self.script = list(script)
+        self.requests: list[list[dict[str, Any]]] = []
+        """The messages of each call so far."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The model's configuration."""
+        return {"model_id": "scripted"}
+
+    def update_config(self, **_config: Any) -> NoReturn:
+        """The script has no configuration.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError
+
+    async def structured_output(self, *_args: Any, **_kwargs: Any) -> AsyncIterator[Any]:  # type: ignore[override]
+        """The script has no structured output: script a tool use instead.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError
+        yield
+
+    async def stream(self, messages: Any, *_args: Any, **_kwargs: Any) -> AsyncIterator[Any]:
+        """Give the events of the next turn.
+
+        Raises:
+            BaseException: the one that stands in the script.
+        """
+        self.requests.append([dict(message) for message in messages])
+        turn = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if callable(turn):
+            turn = turn()
+        if isinstance(turn, BaseException):
+            raise turn
+        for event in _events(Text(turn) if isinstance(turn, str) else turn):
+            yield event
+
+
+def _events(turn: Text | ToolUse) -> list[dict[str, Any]]:
+    """Bedrock's ConverseStream events of one turn."""
+    events: list[dict[str, Any]] = [{"messageStart": {"role": "assistant"}}]
+    if turn.text is not None:
+        events += [{"contentBlockDelta": {"delta": {"text": turn.text}}}, {"contentBlockStop": {}}]
+    if isinstance(turn, ToolUse):
+        arguments = turn.arguments if isinstance(turn.arguments, str) else json.dumps(turn.arguments)
+        start = {"toolUse": {"toolUseId": "t1", "name": turn.name}}
+        events += [
+            {"contentBlockStart": {"start": start}},
+            {"contentBlockDelta": {"delta": {"toolUse": {"input": arguments}}}},
+            {"contentBlockStop": {}},
+        ]
+    usage = {"inputTokens": 11, "outputTokens": 7, "totalTokens": 18}
+    return [
+        *events,
+        {"messageStop": {"stopReason": turn.stop_reason}},
+        {"metadata": {"usage": usage, "metrics": {"latencyMs": 1}}},
+    ]

@@ -1,0 +1,74 @@
+"""Keeps content out of traces: `TRACE_CONTENT=metadata`.
+
+What may stay is listed, so that an attribute nobody thought of stays out.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import Status
+
+from traced_agent.tracing.spans import copy_span
+
+_KEYS: Final = frozenset(
+    {
+        "gen_ai.operation.name",
+        "gen_ai.system",
+        "gen_ai.provider.name",
+        "gen_ai.event.start_time",
+        "gen_ai.event.end_time",
+        "gen_ai.agent.name",
+        "gen_ai.agent.tools",
+        "gen_ai.request.model",
+        "gen_ai.tool.name",
+        "gen_ai.tool.call.id",
+        "gen_ai.tool.status",
+        "event_loop.cycle_id",
+        "event_loop.parent_cycle_id",
+        "strands.cancellation.type",
+        "session.id",
+        "user.id",
+        "langfuse.observation.type",
+        "langfuse.observation.level",
+        "langfuse.observation.model.name",
+        "langfuse.observation.usage_details",
+        "langfuse.observation.cost_details",
+        "langfuse.trace.name",
+        "langfuse.trace.tags",
+        "langfuse.environment",
+        "langfuse.release",
+        "langfuse.version",
+        "exception.type",
+        "finish_reason",
+        "role",
+    }
+)
+_PREFIXES: Final = (
+    "gen_ai.usage.",
+    "gen_ai.server.",
+    "langfuse.trace.metadata.",
+    "langfuse.internal.",
+    "traced_agent.",
+)
+
+
+def without_content(span: ReadableSpan) -> ReadableSpan:
+    """The span with its structure, timing, usage and ids: no prompt, answer, tool argument or result.
+
+    Messages of errors go as well, since they may quote any of those; their types stay.
+    """
+    return copy_span(
+        span,
+        attributes=_structure(span.attributes),
+        events=tuple(
+            Event(event.name, _structure(event.attributes), event.timestamp) for event in span.events
+        ),
+        status=Status(span.status.status_code),
+    )
+
+
+def _structure(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        key: value for key, value in (attributes or {}).items() if key in _KEYS or key.startswith(_PREFIXES)
+    }

@@ -1,0 +1,90 @@
+import functools
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.example_agent.src.agent import TOOLS, build_agent
+from traced_agent.handler import Handler
+from traced_agent.settings import Settings
+from traced_agent.testing import ScriptedModel
+from traced_agent.tracing.tracer import RunTracer
+
+
+@dataclass
+class Finished:
+    """Stands for what happens after the response: remembers that it was told."""
+
+    requests: list = field(default_factory=list)
+
+    def finish(self, request_id, remaining_s):
+        self.requests.append((request_id, remaining_s))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells of an invocation."""
+
+    remaining_s: float = 30.0
+    aws_request_id: str = "req-1"
+
+    def get_remaining_time_in_millis(self):
+        return int(self.remaining_s * 1000)
+
+
+def url_event(body=None, *, method="POST", path="/", headers=None, is_base64=False):
+    return {
+        "version": "2.0",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": headers if headers is not None else {"content-type": "application/json"},
+        "requestContext": {
+            "http": {"method": method, "path": path, "sourceIp": "127.0.0.1"},
+            "requestId": "r",
+        },
+        "body": body if body is None or isinstance(body, str) else json.dumps(body),
+        "isBase64Encoded": is_base64,
+    }
+
+
+@dataclass
+class Called:
+    """A handler over a scripted model, called as Lambda would."""
+
+    handler: Handler
+    model: ScriptedModel
+    finished: Finished
+
+    def __call__(self, event, context=None):
+        response = self.handler(event, context or Context())
+        return response["statusCode"], json.loads(response["body"] or "null"), response["headers"]
+
+    def post(self, body, context=None, **event):
+        return self(url_event(body, **event), context)
+
+
+@pytest.fixture
+def calling():
+    """Makes a handler whose model goes through these turns, the last one again and again."""
+
+    def make(*script, settings=None, tracing=None, tools=TOOLS):
+        model, finished = ScriptedModel(*(script or ("Four.",))), Finished()
+        handler = Handler(
+            settings or Settings(),
+            functools.partial(build_agent, model, tools=tools),
+            tracing or RunTracer(),
+            finished,
+        )
+        return Called(handler, model, finished)
+
+    return make
+
+
+@pytest.fixture
+def event():
+    return url_event
+
+
+@pytest.fixture
+def context():
+    return Context

@@ -1,0 +1,271 @@
+"""The internal extension exports after the answer, and always asks for the next event."""
+
+import json
+import queue
+import sys
+import threading
+import time
+import types
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from traced_agent.settings import Settings
+from traced_agent.tracing import after_response
+
+
+class Lambda:
+    """The Extensions API: events come from a queue; what the extension did is remembered."""
+
+    def __init__(self, register=200):
+        self.events = queue.Queue()
+        self.registered = []
+        self.asked = threading.Semaphore(0)
+        self.asks = 0
+        lambda_ = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                lambda_.registered.append((self.path, self.headers["lambda-extension-name"], body))
+                self.say(register, {"Lambda-Extension-Identifier": "id-1"} if register == 200 else {})
+
+            def do_GET(self):
+                lambda_.asks += 1
+                lambda_.asked.release()
+                assert self.headers["lambda-extension-identifier"] == "id-1"
+                event = lambda_.events.get()
+                if event == "break":
+                    return self.connection.close()
+                return self.say(200 if event else 403, {}, event)
+
+            def say(self, status, headers, body=None):
+                data = json.dumps(body or {}).encode()
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": len(data)}.items():
+                    self.send_header(name, str(value))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.api = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def invoke(self, request_id, seconds=10.0):
+        deadline = int((time.time() + seconds) * 1000)
+        self.events.put({"eventType": "INVOKE", "requestId": request_id, "deadlineMs": deadline})
+
+    def wait_for_ask(self):
+        assert self.asked.acquire(timeout=5), "the extension did not ask for the next event"
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Exports:
+    """Remembers the budgets it was called with; raises what it is told to."""
+
+    def __init__(self):
+        self.budgets = queue.Queue()
+        self.error = None
+
+    def __call__(self, budget_s):
+        self.budgets.put(budget_s)
+        if self.error:
+            raise self.error
+
+    def wait(self):
+        return self.budgets.get(timeout=5)
+
+    @property
+    def none(self):
+        time.sleep(0.1)
+        return self.budgets.empty()
+
+
+@pytest.fixture
+def export():
+    return Exports()
+
+
+@pytest.fixture
+def aws():
+    lambda_ = Lambda()
+    yield lambda_
+    lambda_.close()
+
+
+@pytest.fixture
+def started(aws, export):
+    """The extension, registered and waiting for its first event."""
+    after = after_response.start_after_response(export, Settings(), {"AWS_LAMBDA_RUNTIME_API": aws.api})
+    aws.wait_for_ask()
+    return after
+
+
+def test_it_registers_for_invocations_and_nothing_else(started, aws):
+    """Lambda refuses an internal extension that wants SHUTDOWN."""
+    assert aws.registered == [("/2020-01-01/extension/register", "traced-agent", {"events": ["INVOKE"]})]
+
+
+def test_the_export_comes_after_the_answer_and_then_the_next_event_is_asked_for(started, aws, export):
+    aws.invoke("r1")
+    assert export.none
+    started.finish("r1", 10)
+    assert export.wait() == 3.0
+    aws.wait_for_ask()
+
+
+def test_only_the_answer_to_the_very_request_counts(started, aws, export):
+    started.finish("r0", 10)
+    aws.invoke("r1")
+    assert export.none
+    started.finish("r1", 10)
+    export.wait()
+
+
+def test_an_answer_that_was_quicker_than_the_event_counts(started, aws, export):
+    started.finish("r1", 10)
+    aws.invoke("r1")
+    export.wait()
+    aws.wait_for_ask()
+
+
+def test_the_export_ends_in_time_before_the_deadline(started, aws, export):
+    started.finish("r1", 10)
+    aws.invoke("r1", seconds=1.5)
+    assert 0.5 < export.wait() <= 1.0
+
+
+def test_a_request_that_is_never_answered_is_waited_for_until_its_deadline_and_no_longer(
+    started, aws, export
+):
+    aws.invoke("r1", seconds=0.8)
+    assert export.wait() < 0.1
+    aws.wait_for_ask()
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(1), KeyboardInterrupt(), MemoryError()])
+def test_an_export_that_raises_anything_is_logged_and_the_loop_goes_on(started, aws, export, error, caplog):
+    export.error = error
+    for request_id in ("r1", "r2"):
+        started.finish(request_id, 10)
+        aws.invoke(request_id)
+        export.wait()
+        aws.wait_for_ask()
+    assert caplog.text.count(type(error).__name__) == 2
+
+
+def test_a_connection_that_breaks_while_frozen_is_made_again(started, aws, export):
+    aws.events.put("break")
+    aws.wait_for_ask()
+    started.finish("r1", 10)
+    aws.invoke("r1")
+    export.wait()
+
+
+def test_an_event_of_another_kind_is_passed_over(started, aws, export):
+    aws.events.put({"eventType": "SHUTDOWN"})
+    aws.wait_for_ask()
+    assert export.none
+
+
+def test_an_extension_that_lambda_no_longer_knows_leaves_the_export_to_the_request(aws, export):
+    extension = after_response.Extension(aws.api, pause_s=0.0)
+    extension.register()
+    after = after_response.AfterResponse(export, 3.0, extension)
+    for _ in range(60):
+        aws.events.put(None)
+    while extension.alive:
+        time.sleep(0.01)
+    after.finish("r1", 10)
+    assert export.wait() == 3.0
+
+
+def test_where_registration_is_refused_the_export_is_part_of_the_request(export):
+    aws = Lambda(register=403)
+    after = after_response.start_after_response(export, Settings(), {"AWS_LAMBDA_RUNTIME_API": aws.api})
+    after.finish("r1", 10)
+    assert export.wait() == 3.0
+    after.finish("r2", 1.0)
+    assert export.wait() == 0.5
+    after.finish("r3", 0.2)
+    assert export.wait() == 0.0
+    assert aws.asks == 0
+    aws.close()
+
+
+def test_where_nobody_is_there_to_register_with_the_export_is_part_of_the_request(export, unused_address):
+    for environ in ({}, {"AWS_LAMBDA_RUNTIME_API": unused_address}):
+        after_response.start_after_response(export, Settings(), environ).finish("r1", 10)
+        assert export.wait() == 3.0
+
+
+def test_before_is_before(aws, export):
+    settings = Settings(trace_export="before", trace_export_timeout_s=1.0)
+    after_response.start_after_response(export, settings, {"AWS_LAMBDA_RUNTIME_API": aws.api}).finish(
+        "r1", 10
+    )
+    assert export.wait() == 1.0
+    assert aws.registered == []
+
+
+def test_where_nothing_is_traced_there_is_no_extension(aws):
+    after = after_response.start_after_response(None, Settings(), {"AWS_LAMBDA_RUNTIME_API": aws.api})
+    after.finish("r1", 10)
+    assert aws.registered == []
+
+
+class RuntimeClient:
+    """As awslambdaric's: its loop asks for the next request once it has posted the last answer."""
+
+    def __init__(self, *ids):
+        self.ids = list(ids)
+
+    def wait_next_invocation(self):
+        return types.SimpleNamespace(invoke_id=self.ids.pop(0))
+
+
+@pytest.fixture
+def runtime(monkeypatch):
+    """AWS's runtime client, as far as its name and its class are concerned."""
+    client = types.ModuleType("awslambdaric.lambda_runtime_client")
+    client.LambdaRuntimeClient = type("LambdaRuntimeClient", (RuntimeClient,), {})
+    monkeypatch.setitem(sys.modules, client.__name__, client)
+    return client.LambdaRuntimeClient("r1", "r2", "r3")
+
+
+def test_with_awss_runtime_client_the_answer_is_out_when_the_next_request_is_asked_for(
+    runtime, started, aws, export
+):
+    runtime.wait_next_invocation()
+    aws.invoke("r1")
+    started.finish("r1", 10)
+    assert export.none, "the handler has returned, but its answer is not posted yet"
+    assert runtime.wait_next_invocation().invoke_id == "r2"
+    export.wait()
+    aws.wait_for_ask()
+
+
+def test_a_runtime_client_that_never_says_that_the_answer_is_out_does_not_hold_the_environment(
+    runtime, started, aws, export
+):
+    aws.invoke("r1", seconds=60)
+    started.finish("r1", 60)
+    assert export.none
+    export.wait()
+    aws.wait_for_ask()
+
+
+def test_with_awss_runtime_client_a_request_that_our_handler_never_saw_is_answered_too(
+    runtime, started, aws, export
+):
+    runtime.wait_next_invocation()
+    aws.invoke("r1")
+    runtime.wait_next_invocation()
+    export.wait()

@@ -1,0 +1,99 @@
+"""TLS with the roots that OpenTelemetry's variables name, and proxies as the environment names them."""
+
+import shutil
+import ssl
+import subprocess
+
+import pytest
+
+from traced_agent.tracing.otlp_client import OtlpClient, otlp_headers
+
+
+class To:
+    """A destination that is a collector asked with this environment."""
+
+    def __init__(self, url, **environ):
+        self.collector = OtlpClient(url, otlp_headers({}), environ)
+
+    def prepare(self):
+        pass
+
+    def send(self, flight):
+        self.collector.send(flight.left, flight)
+
+    def flush(self):
+        pass
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1 that signed itself, and its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("there is no openssl to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
+    make += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "certificate.pem"]
+    subprocess.run(make, cwd=folder, check=True, capture_output=True)
+    name = ["openssl", "x509", "-hash", "-noout", "-in", "certificate.pem"]
+    hashed = subprocess.run(name, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+    (folder / "roots").mkdir()
+    shutil.copy(folder / "certificate.pem", folder / "roots" / f"{hashed}.0")
+    return folder
+
+
+@pytest.fixture
+def tls(backend, certificate):
+    """The URL of the backend behind that certificate, and the backend."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    backend.server.socket = context.wrap_socket(
+        backend.server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    return backend.url.replace("http:", "https:"), backend
+
+
+@pytest.mark.parametrize(
+    ("variable", "where"),
+    [
+        ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "certificate.pem"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "roots"),
+        ("SSL_CERT_FILE", "certificate.pem"),
+    ],
+)
+def test_a_backend_is_trusted_by_the_roots_that_are_named(tracing_to, tls, certificate, variable, where):
+    url, backend = tls
+    traced = tracing_to(To(url, **{variable: str(certificate / where)}))
+    traced.run("one")
+    traced.export()
+    assert backend.names == ["one"]
+
+
+def test_a_backend_that_nobody_vouches_for_gets_nothing(tracing_to, tls, caplog):
+    url, backend = tls
+    traced = tracing_to(To(url))
+    traced.run("one")
+    traced.export()
+    assert backend.requests == []
+    assert traced.waiting == ["one"]
+    assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
+
+
+def test_a_proxy_is_asked_where_the_environment_names_one(tracing_to, backend, monkeypatch):
+    monkeypatch.setenv("http_proxy", backend.url.removesuffix("/v1/traces"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    traced = tracing_to("http://collector.invalid:4318/v1/traces")
+    traced.run("one")
+    traced.export()
+    assert backend.names == ["one"]
+    headers, _ = backend.requests[0]
+    assert headers["Host"] == "collector.invalid:4318"
+
+
+def test_a_host_that_needs_none_is_asked_itself(tracing_to, backend, monkeypatch, unused_address):
+    monkeypatch.setenv("http_proxy", f"http://{unused_address}")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    traced = tracing_to(backend.url)
+    traced.run("one")
+    traced.export()
+    assert backend.names == ["one"]
