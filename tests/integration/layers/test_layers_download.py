@@ -18,8 +18,8 @@ def served(index, monkeypatch):
     asked = []
 
     def respond(exchange):
-        asked.append(exchange.route)
-        place = index.folder / exchange.route.strip("/")
+        asked.append(exchange.path)
+        place = index.folder / exchange.path.strip("/")
         if place.is_dir():
             files = [
                 {

@@ -16,7 +16,8 @@ from urllib.parse import unquote
 
 from tools.local.fakes import converse_rules, event_stream, fake_model
 from tools.local.fakes.faults import FaultInjector
-from tools.local.http.server import HttpExchange, HttpServer
+from tools.local.http.exchange import HttpExchange
+from tools.local.http.server import HttpServer
 
 REFUSALS = {
     "throttle": (429, "ThrottlingException", "Too many requests, please wait before trying again."),
@@ -73,7 +74,7 @@ class FakeBedrock(HttpServer):
         self._faults.inject(fault, times=times)
 
     def _respond(self, exchange: HttpExchange) -> None:
-        path = _PATH.fullmatch(exchange.route)
+        path = _PATH.fullmatch(exchange.path)
         if not path:
             return _refuse(exchange, 404, "UnknownOperationException", "Only Converse and ConverseStream.")
         request = json.loads(exchange.body())

@@ -16,7 +16,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from tools.local.fakes.faults import FaultInjector
-from tools.local.http.server import HttpExchange, HttpServer
+from tools.local.http.exchange import HttpExchange
+from tools.local.http.server import HttpServer
 from tools.local.traces import trace_view
 from tools.local.traces.received_trace import Span, Trace
 
@@ -105,11 +106,11 @@ class FakeLangfuse(HttpServer):
             return self.trace(trace_id) if self._news.wait_for(arrived, timeout_s) else None
 
     def _respond(self, exchange: HttpExchange) -> None:
-        if exchange.command == "POST" and exchange.route in _ENDPOINTS:
+        if exchange.method == "POST" and exchange.path in _ENDPOINTS:
             return self._receive(exchange)
-        if exchange.command == "GET" and exchange.route.startswith("/trace/"):
-            return self._show(exchange, exchange.route.removeprefix("/trace/"))
-        if exchange.command == "GET" and exchange.route == "/api/public/health":
+        if exchange.method == "GET" and exchange.path.startswith("/trace/"):
+            return self._show(exchange, exchange.path.removeprefix("/trace/"))
+        if exchange.method == "GET" and exchange.path == "/api/public/health":
             return exchange.answer(200, b'{"status": "OK", "version": "local"}')
         return _say(exchange, 404, "Not found")
 
@@ -125,7 +126,7 @@ class FakeLangfuse(HttpServer):
         fault = self._faults.next_fault()
         if fault != "ok":
             return _fail(exchange, fault)
-        if exchange.route == _ENDPOINTS[0] and not self._authorized(exchange):
+        if exchange.path == _ENDPOINTS[0] and not self._authorized(exchange):
             return _say(
                 exchange, 401, "Invalid credentials. Confirm that you've configured the correct host."
             )
@@ -139,7 +140,7 @@ class FakeLangfuse(HttpServer):
     def _keep(self, exchange: HttpExchange, spans: tuple[Span, ...]) -> None:
         headers = {name.lower(): value for name, value in exchange.headers.items()}
         with self._news:
-            self.exports.append(Export(exchange.route, headers, spans))
+            self.exports.append(Export(exchange.path, headers, spans))
             del self.exports[:-KEPT]
             self._news.notify_all()
 

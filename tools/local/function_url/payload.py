@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tools.local.http.server import HttpExchange
+from tools.local.http.exchange import HttpExchange
 from tools.local.runtime.function import Function
 
 INTEGRATION = "application/vnd.awslambda.http-integration-response"
@@ -31,7 +31,7 @@ class Malformed(ValueError):  # noqa: N818 - what the response is
 
 
 @dataclass(frozen=True)
-class Response:
+class HttpResponse:
     """What goes to the client; `headers` with the cookies, without what belongs to the connection."""
 
     status: int = 200
@@ -44,16 +44,19 @@ class Response:
         return next((value for name, value in self.headers if name == "content-type"), "application/json")
 
 
-def event(exchange: HttpExchange, body: bytes, function: Function, url: str, caller: str = "") -> bytes:
+def event(
+    exchange: HttpExchange, body: bytes, function: Function, *, trace_root: str, caller: str = ""
+) -> bytes:
     """The event of a request; `caller` is the access key that signed it, if one did."""
-    host = exchange.headers.get("host", url)
-    headers = _headers(exchange)
+    host = exchange.headers.get("host") or "localhost"
+    headers = {**_forwarded(exchange, trace_root), **joined_headers(exchange)}
+    headers.pop("cookie", None)
     text = _as_text(body, headers.get("content-type", ""))
     now = time.time()
     found: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
-        "rawPath": exchange.route,
+        "rawPath": exchange.path,
         "rawQueryString": exchange.query,
         "headers": headers,
         "requestContext": {
@@ -62,10 +65,10 @@ def event(exchange: HttpExchange, body: bytes, function: Function, url: str, cal
             "domainName": host,
             "domainPrefix": "local",
             "http": {
-                "method": exchange.command,
-                "path": exchange.route,
-                "protocol": exchange.request_version,
-                "sourceIp": exchange.client_address[0],
+                "method": exchange.method,
+                "path": exchange.path,
+                "protocol": exchange.http_version,
+                "sourceIp": exchange.client_address,
                 "userAgent": headers.get("user-agent", ""),
             },
             "requestId": str(uuid.uuid4()),
@@ -87,16 +90,18 @@ def event(exchange: HttpExchange, body: bytes, function: Function, url: str, cal
     return json.dumps(found).encode()
 
 
-def _headers(exchange: HttpExchange) -> dict[str, str]:
-    given = _joined((name.lower(), value) for name, value in exchange.headers.items())
-    given.pop("cookie", None)
-    forwarded = {
-        "x-forwarded-for": exchange.client_address[0],
-        "x-forwarded-port": exchange.headers.get("host", ":80").rpartition(":")[2],
+def joined_headers(exchange: HttpExchange) -> dict[str, str]:
+    """The request's headers by lower-case name; the values of a repeated one are joined by commas."""
+    return _joined((name.lower(), value) for name, value in exchange.headers.items())
+
+
+def _forwarded(exchange: HttpExchange, trace_root: str) -> dict[str, str]:
+    return {
+        "x-forwarded-for": exchange.client_address,
+        "x-forwarded-port": (exchange.headers.get("host") or ":80").rpartition(":")[2],
         "x-forwarded-proto": "http",
-        "x-amzn-trace-id": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}",
+        "x-amzn-trace-id": f"Root={trace_root}",
     }
-    return {**forwarded, **given}
 
 
 def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -128,7 +133,7 @@ def _iam(function: Function, caller: str) -> dict[str, Any]:
     }
 
 
-def response(payload: bytes) -> Response:
+def response(payload: bytes) -> HttpResponse:
     """Read a buffered response: format 2.0, or anything else, which then is a 200's body.
 
     Raises:
@@ -139,7 +144,7 @@ def response(payload: bytes) -> Response:
     except ValueError:
         raise Malformed("not JSON") from None
     if not isinstance(said, dict) or "statusCode" not in said:
-        return Response(body=said.encode() if isinstance(said, str) else payload)
+        return HttpResponse(body=said.encode() if isinstance(said, str) else payload)
     body = said.get("body") or ""
     if not isinstance(body, str):
         body = json.dumps(body)
@@ -150,7 +155,7 @@ def response(payload: bytes) -> Response:
     return replace(_head(said), body=decoded)
 
 
-def prelude(chunks: Iterator[bytes]) -> Response:
+def prelude(chunks: Iterator[bytes]) -> HttpResponse:
     """Read the head of an integration response; the body that came with it is in `body`.
 
     Raises:
@@ -171,9 +176,9 @@ def prelude(chunks: Iterator[bytes]) -> Response:
     raise Malformed("no prelude")
 
 
-def _head(said: Mapping[str, Any]) -> Response:
+def _head(said: Mapping[str, Any]) -> HttpResponse:
     status, headers, cookies = said["statusCode"], said.get("headers") or {}, said.get("cookies") or []
-    if not str(status).isdecimal() or not 100 <= int(status) <= 599:
+    if not str(status).isdecimal() or not 200 <= int(status) <= 599:
         raise Malformed("statusCode")
     if not isinstance(headers, dict) or not isinstance(cookies, list):
         raise Malformed("headers or cookies")
@@ -182,7 +187,7 @@ def _head(said: Mapping[str, Any]) -> Response:
     pairs += [("set-cookie", _header_value(cookie)) for cookie in cookies]
     if not all(_TOKEN.fullmatch(name) and value.isprintable() for name, value in pairs):
         raise Malformed("a header")
-    return Response(int(status), tuple(pair for pair in pairs if pair[0] not in _CONNECTION))
+    return HttpResponse(int(status), tuple(pair for pair in pairs if pair[0] not in _CONNECTION))
 
 
 def _header_value(value: Any) -> str:

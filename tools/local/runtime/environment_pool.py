@@ -63,13 +63,13 @@ class EnvironmentPool:
         self._closed = False
         self._starter = ThreadPoolExecutor(1, "starter")
 
-    def invoke(self, payload: bytes) -> Invocation:
+    def invoke(self, payload: bytes, *, trace_root: str = "") -> Invocation:
         """Run the function once; returns when the response, or its first byte, is there.
 
         Raises:
             Throttled: no environment is free and none may be added.
         """
-        invocation = Invocation(payload)
+        invocation = Invocation(payload, trace_root=trace_root)
         environment = self._admit(invocation)
         threading.Thread(target=self._serve, args=(invocation, environment), daemon=True).start()
         invocation.wait()

@@ -7,14 +7,13 @@ The errors' words are those of AWS's Runtime Interface Emulator.
 
 import json
 import re
-import socket
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-from tools.local.http.server import HttpExchange, HttpServer, TooLarge, Truncated
+from tools.local.http.exchange import HttpExchange, TooLarge, Truncated
+from tools.local.http.server import HttpServer
 from tools.local.runtime.function import Function
 from tools.local.runtime.invocation import FunctionError, Invocation, failure
 
@@ -62,7 +61,7 @@ class RuntimeApi:
         `deadline` is in seconds since the epoch.
         """
         with self._news:
-            if not self.idle or _gone(self._waiting[_RUNTIME]):
+            if not self.idle or self._waiting[_RUNTIME].client_gone:
                 return False
             self._current, self._deadline = invocation, deadline
             for party in [_RUNTIME, *(id_ for id_, events in self._extensions.items() if "INVOKE" in events)]:
@@ -82,10 +81,10 @@ class RuntimeApi:
             return self._news.wait_for(done, timeout_s)
 
     def _respond(self, exchange: HttpExchange) -> None:  # noqa: PLR0911 - a table of routes
-        route = (exchange.command, exchange.route)
+        route = (exchange.method, exchange.path)
         if route == ("GET", "/2018-06-01/runtime/invocation/next"):
             return self._next_invocation(exchange)
-        if exchange.command == "POST" and (match := _INVOCATION.fullmatch(exchange.route)):
+        if exchange.method == "POST" and (match := _INVOCATION.fullmatch(exchange.path)):
             return self._answered(exchange, *match.groups())
         if route == ("POST", "/2018-06-01/runtime/init/error"):
             return self._init_failed(exchange)
@@ -95,7 +94,7 @@ class RuntimeApi:
             return self._register(exchange)
         if route == ("GET", "/2020-01-01/extension/event/next"):
             return self._next_event(exchange)
-        return _refuse(exchange, 404, "NotFound", f"no {exchange.command} {exchange.route}")
+        return _refuse(exchange, 404, "NotFound", f"no {exchange.method} {exchange.path}")
 
     def _next(self, party: str, exchange: HttpExchange) -> Invocation | None:
         """Wait, for as long as it takes, until there is an event for this party."""
@@ -113,7 +112,7 @@ class RuntimeApi:
                 "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
                 "Lambda-Runtime-Deadline-Ms": str(int(self._deadline * 1000)),
                 "Lambda-Runtime-Invoked-Function-Arn": self._function.arn,
-                "Lambda-Runtime-Trace-Id": self._trace(invocation),
+                "Lambda-Runtime-Trace-Id": invocation.trace_header(sampled=self._function.xray),
             }
             exchange.answer(200, invocation.event, "application/json", headers)
         else:
@@ -133,7 +132,10 @@ class RuntimeApi:
             "deadlineMs": int(self._deadline * 1000),
             "requestId": invocation.request_id,
             "invokedFunctionArn": self._function.arn,
-            "tracing": {"type": "X-Amzn-Trace-Id", "value": self._trace(invocation)},
+            "tracing": {
+                "type": "X-Amzn-Trace-Id",
+                "value": invocation.trace_header(sampled=self._function.xray),
+            },
         }
         headers = {"Lambda-Extension-Identifier": identifier, "Lambda-Extension-Event-Identifier": _id()}
         return exchange.answer(200, json.dumps(event).encode(), headers=headers)
@@ -227,11 +229,6 @@ class RuntimeApi:
             self._news.notify_all()
         _accepted(exchange)
 
-    def _trace(self, invocation: Invocation) -> str:
-        identifier = invocation.request_id.replace("-", "")
-        root = f"Root=1-{int(time.time()):08x}-{identifier[:24]}"
-        return f"{root};Parent={identifier[-16:]};Sampled={int(self._function.xray)}"
-
 
 def _accepted(exchange: HttpExchange) -> None:
     exchange.answer(202, b'{"status":"OK"}')
@@ -247,16 +244,6 @@ def _function_error(body: bytes) -> FunctionError:
     except ValueError:
         error = None
     return error if isinstance(error, dict) else failure("Runtime.Unknown", body.decode("utf-8", "replace"))
-
-
-def _gone(exchange: HttpExchange) -> bool:
-    """Whether the process at the other end has closed the connection on which it waits."""
-    try:
-        return not exchange.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def _id() -> str:
