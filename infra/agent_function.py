@@ -6,10 +6,13 @@ from typing import cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra import network
+from infra.options import Options
 from layers import ARCHITECTURE as MACHINE
 from layers import RUNTIME as PYTHON
 from layers import Layer, function_asset, undeployable_reason
@@ -23,69 +26,94 @@ class LayerError(RuntimeError):
 
 
 class AgentFunction(Construct):
-    """The Lambda function that answers, with a role that may do nothing yet but write its log."""
+    """The Lambda function of an agent, with a role that can only write its log until more is granted."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
+        name: str,
         environment: dict[str, str],
-        memory_mb: int,
-        timeout: cdk.Duration,
-        log_retention_days: int,
-        reserved_concurrency: int | None,
-        xray: bool,
-        snapstart: bool,
+        options: Options,
+        key: kms.IKey | None,
         layers: Sequence[Layer],
-        agent_source: Path,
+        source: Path,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.log_group = logs.LogGroup(self, "Logs", removal_policy=cdk.RemovalPolicy.DESTROY)
-        cast("logs.CfnLogGroup", self.log_group.node.default_child).retention_in_days = log_retention_days
+        self.name = name
+        """The agent's name in `infra/app.py`."""
+        self.log_group = self._log_group(options, key)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         self.log_group.grant_write(self.role)
         self.function = lambda_.Function(
             self,
             "Function",
-            description="A Strands agent, every run traced",
+            description="A Strands agent, traced in Langfuse",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
             handler="lambda_handler.handler",
-            code=lambda_.Code.from_asset(str(function_asset.assembled(agent_source))),
+            code=lambda_.Code.from_asset(str(function_asset.assembled(source))),
             layers=[_layer(self, layer, layers) for layer in layers],
             environment=environment,
-            memory_size=memory_mb,
-            timeout=timeout,
+            environment_encryption=key,
+            memory_size=options.memory_mb,
+            timeout=cdk.Duration.seconds(options.timeout_s),
             role=self.role,
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
-            reserved_concurrent_executions=reserved_concurrency,
-            tracing=lambda_.Tracing.ACTIVE if xray else lambda_.Tracing.DISABLED,
-            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snapstart else None,
+            reserved_concurrent_executions=options.reserved_concurrency,
+            # An asynchronous invocation has no caller who could use a second answer.
+            retry_attempts=0,
+            runtime_management_mode=_runtime_version(options.runtime_version_arn),
+            tracing=lambda_.Tracing.ACTIVE if options.xray else lambda_.Tracing.DISABLED,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if options.snapstart else None,
         )
+        if key:
+            self.role.add_to_policy(iam.PolicyStatement(actions=["kms:Decrypt"], resources=[key.key_arn]))
+        if options.subnet_ids:
+            network.connect(self.function, self.role, options.subnet_ids, options.security_group_ids)
+        self._acknowledge(options)
+        self.target = self._alias() if options.snapstart else self.function
+        """What the URL calls: the function, or an alias on its published version."""
+
+    def _log_group(self, options: Options, key: kms.IKey | None) -> logs.LogGroup:
+        group = logs.LogGroup(
+            self,
+            "Logs",
+            encryption_key=key,
+            removal_policy=cdk.RemovalPolicy.RETAIN if options.retain else cdk.RemovalPolicy.DESTROY,
+        )
+        cast("logs.CfnLogGroup", group.node.default_child).retention_in_days = options.log_retention_days
+        return group
+
+    def _acknowledge(self, options: Options) -> None:
         cdk.Validations.of(self.function).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-L1",
-                reason=f"{PYTHON} is what the layers are locked and compiled for; supported into 2029",
+                reason=f"The layers are locked and compiled for {PYTHON}, which is supported into 2029",
             )
         )
-        if xray:
+        if options.xray:
             cdk.Validations.of(self.role).acknowledge(
                 cdk.Acknowledgment(
-                    id="AwsSolutions-IAM5[Resource::*]", reason="X-Ray's actions know no resources"
+                    id="AwsSolutions-IAM5[Resource::*]", reason="X-Ray's actions take no resources"
                 )
             )
-        if snapstart:  # the alias below is on a published version
+        if options.snapstart:  # the alias is on a published version
             cdk.Annotations.of(self.function).acknowledge_warning(
                 "@aws-cdk/aws-lambda:snapStartRequirePublish"
             )
-        self.target = self._alias() if snapstart else self.function
-        """What is called: the function, or an alias on its published version."""
 
     def _alias(self) -> lambda_.Alias:
         # Only published versions start from a snapshot.
-        return lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)
+        return lambda_.Alias(
+            self, "Live", alias_name="live", version=self.function.current_version, retry_attempts=0
+        )
+
+
+def _runtime_version(arn: str) -> lambda_.RuntimeManagementMode | None:
+    return lambda_.RuntimeManagementMode.manual(arn) if arn else None
 
 
 def _layer(scope: Construct, layer: Layer, beside: Sequence[Layer]) -> lambda_.LayerVersion:
@@ -94,7 +122,7 @@ def _layer(scope: Construct, layer: Layer, beside: Sequence[Layer]) -> lambda_.L
     return lambda_.LayerVersion(
         scope,
         f"Layer-{layer.name}",
-        description=f"{layer.name} and what it needs",
+        description=f"{layer.name} and its dependencies",
         code=lambda_.Code.from_asset(str(layer.zip)),
         compatible_runtimes=[RUNTIME],
         compatible_architectures=[ARCHITECTURE],

@@ -1,9 +1,10 @@
-"""What calls a person."""
+"""Alarms, sent to an email address if there is one."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
@@ -11,10 +12,14 @@ from constructs import Construct
 from infra.agent_metrics import AgentMetrics
 
 NEAR_TIMEOUT = 0.9
+MANY_WAITING = 100
+"""Runs in one execution environment whose traces wait to be sent."""
+LONG_WAITING_S = 300
+"""Environments are recycled after some minutes without requests, and their waiting traces with them."""
 
 
 class Alarms(Construct):
-    """Alarms on what the metrics of an agent tell, sent to an email address if there is one."""
+    """Alarms on the metrics of an agent."""
 
     def __init__(
         self,
@@ -23,22 +28,22 @@ class Alarms(Construct):
         *,
         metrics: AgentMetrics,
         timeout: cdk.Duration,
+        export_s: float,
         email: str,
+        key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, construct_id)
-        action = actions.SnsAction(_topic(self, email)) if email else None
-        near = timeout.to_milliseconds() * NEAR_TIMEOUT
+        action = actions.SnsAction(_topic(self, email, key)) if email else None
+        longest = metrics.duration("Maximum")
         for name, metric, threshold, meaning in (
             ("Errors", metrics.errors, 1, "Invocations crashed or timed out"),
-            (
-                "FailedAnswers",
-                metrics.failed_answers,
-                1,
-                "Callers were answered with a status of 500 or above",
-            ),
-            ("Throttles", metrics.throttles, 1, "Calls were refused: no concurrency was left"),
-            ("NearTimeout", metrics.duration("Maximum"), near, "A run took 90 % of the timeout or more"),
+            ("FailedAnswers", metrics.failed_answers, 1, "Callers received a status of 500 or above"),
+            ("FailedRuns", metrics.failed_runs, 1, "Runs failed, also while they streamed their answer"),
+            ("Throttles", metrics.throttles, 1, "Lambda rejected calls: no concurrency was left"),
+            ("NearTimeout", longest, near_timeout_ms(timeout, export_s), "A run nearly used its time"),
             ("LostTraces", metrics.lost_traces, 1, "Traces could neither be sent nor kept"),
+            ("WaitingTraces", metrics.waiting_traces, MANY_WAITING, "Many traces wait to be sent"),
+            ("OldTraces", metrics.oldest_trace, LONG_WAITING_S, "A trace has waited long to be sent"),
         ):
             alarm = metric.create_alarm(
                 self,
@@ -54,10 +59,21 @@ class Alarms(Construct):
                 alarm.add_ok_action(action)
 
 
-def _topic(scope: Construct, email: str) -> sns.Topic:
-    topic = sns.Topic(scope, "Topic", enforce_ssl=True)
+def near_timeout_ms(timeout: cdk.Duration, export_s: float) -> float:
+    """The duration at which a run is close to its timeout, in ms.
+
+    A run ends `export_s` and a second before the timeout, or at half of a short one, with
+    `deadline_exceeded`. In a short timeout that is below 90 %, so the threshold must not be above it.
+    """
+    total = timeout.to_seconds()
+    deadline = total - min(total / 2, export_s + 1)
+    return 1000 * min(NEAR_TIMEOUT * float(total), deadline)
+
+
+def _topic(scope: Construct, email: str, key: kms.IKey | None) -> sns.Topic:
+    topic = sns.Topic(scope, "Topic", enforce_ssl=True, master_key=key)
     topic.add_subscription(subscriptions.EmailSubscription(email))
-    # A topic with a policy of its own loses the default one, by which alarms may publish.
+    # A topic with its own policy loses the default policy, which allows alarms to publish.
     topic.add_to_resource_policy(
         iam.PolicyStatement(
             actions=["sns:Publish"],

@@ -1,119 +1,49 @@
-"""The CDK app: reads the context and the environment, once, and hands values to the stack."""
+"""The CDK app: reads the context and the environment once, and passes values to one stack for each agent."""
 
+import json
 import os
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from aws_cdk import Annotations, App, Duration, Environment
+from aws_cdk import Annotations, App, CfnWaitConditionHandle, Environment, Stack
 
-from infra import context
-from infra.agent_function import LayerError
+from infra import resources
+from infra.agent_function import AgentFunction, LayerError
 from infra.agent_stack import AgentStack
-from infra.bedrock_access import ModelError, check
-from infra.context import ContextError, choice, key, number, one_of, parser, read, setting, switch
+from infra.bedrock_access import ModelError
+from infra.context import ContextError, read
+from infra.options import Options
+from infra.record import DESCRIPTION, StackRecord
+from infra.regions import RegionError
 from layers import LAYERS, Layer
-from layers.function_asset import DEFAULT_AGENT, AssetError
+from layers.function_asset import AssetError
 from layers.interpreter import InterpreterError
 from traced_agent.settings import Settings
 
-STACK = "strands-langfuse-lambda"
-RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)  # fmt: skip # noqa: E501
+ROOT = Path(__file__).parents[1]
+
+AGENTS: Mapping[str, Path] = {
+    "handler": ROOT / "packages" / "handler" / "src",
+}
+"""The agents, each with its source folder. The first is the default agent: its stack is named `stack_name`,
+that of any other agent `<stack_name>-<agent>`."""
 
 PUBLIC = (
-    "Anyone who has the URL may call the function, and each call spends your tokens: deploy with "
-    "-c auth=iam, or set a ceiling with -c reserved_concurrency=N"
+    "Anyone who has the URL can call the function, and each call uses your tokens: deploy with -c auth=iam, "
+    "or limit the runs at the same time with -c reserved_concurrency=N"
 )
 UNTRACED = (
     "LANGFUSE_SECRET_KEY is set, but no secret is named, so the function will run untraced: run "
     "`hatch run deploy`, or `hatch run put-secret` and then deploy with -c langfuse_secret=NAME"
 )
-ONE_BACKEND = "langfuse_secret is not used: otlp_endpoint is set, and traces go to one place only"
+ONE_BACKEND = "langfuse_secret is ignored: otlp_endpoint is set, and traces go to one backend only"
+NEW_URL = "Switching snapstart on or off replaces the Function URL: callers need the new address"
 
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(",") if item.strip())
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    for origin in _list(text):
-        if origin != "*" and (not origin.startswith(("http://", "https://")) or origin.count("/") != 2):
-            raise ValueError("origins like https://app.example.com, separated by commas, or *")
-    return _list(text)
-
-
-def _email(text: str) -> str:
-    if text.count("@") != 1 or text.startswith("@") or "." not in text.rpartition("@")[2] or " " in text:
-        raise ValueError("an email address")
-    return text
-
-
-@dataclass(frozen=True, kw_only=True)
-class Context:
-    """What a deployment can be told, with `-c key=value` or an environment variable."""
-
-    auth: str = key(
-        "Who may call the URL: anyone, or who signs as a principal of the account",
-        parse=choice("none", "iam"),
-        default="none",
-    )
-    region: str = key(
-        "The region of the stack and of Bedrock",
-        parse=parser("bedrock_region"),
-        default="us-east-1",
-        variables=("AWS_REGION", "AWS_DEFAULT_REGION"),
-    )
-    model_id: str = setting("bedrock_model_id", "The model: its id, an inference profile's id, or an ARN")
-    max_tokens: int = setting("max_tokens", "Most tokens that one run may put out")
-
-    langfuse_host: str = setting("langfuse_host", "Where Langfuse is")
-    langfuse_secret: str = setting("langfuse_secret_arn", "Name or ARN of the secret with Langfuse's keys")
-    langfuse_environment: str = setting("langfuse_environment", "Langfuse's environment of the traces")
-    langfuse_release: str = setting("langfuse_release", "Langfuse's release of the traces")
-    otlp_endpoint: str = setting("otlp_endpoint", "A plain OTLP endpoint for traces, instead of Langfuse")
-    otlp_headers_secret: str = setting(
-        "otlp_headers_secret_arn", "Name or ARN of the secret with its headers"
-    )
-    trace_export: str = setting("trace_export", "Export traces after the answer has left, or before")
-    trace_content: str = setting("trace_content", "What traces hold: full texts, or metadata only")
-    trace_spool: str = setting("trace_spool", "Where traces go that could not be sent")
-    trace_sample_rate: float = setting("trace_sample_rate", "The share of runs that is traced")
-
-    cors_origins: tuple[str, ...] = key(
-        "Web origins that may call from a browser, separated by commas", parse=_origins, default=()
-    )
-    reserved_concurrency: int | None = key(
-        "Most runs at once: the ceiling on cost", parse=number(1, 10_000), default=None
-    )
-    memory_mb: int = key("Memory of the function, in MB", parse=number(256, 10_240), default=1024)
-    timeout_s: int = key("Timeout of the function, in seconds", parse=number(10, 900), default=300)
-    log_retention_days: int = key("Days that logs are kept", parse=one_of(*RETENTION_DAYS), default=30)
-    alarm_email: str = key("Who is told when an alarm goes off", parse=_email, default="")
-
-    xray: bool = key("Trace invocations with X-Ray", parse=switch, default=False)
-    snapstart: bool = key("Start from a snapshot", parse=switch, default=False)
-    streaming: bool = setting("streaming", "Let answers stream as server-sent events")
-    page: bool | None = key(
-        "Serve a page to try it on; by default with auth=none only", parse=switch, default=None
-    )
-    sessions: bool = key("Keep conversations by session id, in a bucket", parse=switch, default=False)
-
-    def __post_init__(self) -> None:
-        """Refuse what does not go together."""
-        check(self.model_id, self.region)
-        if self.page and self.auth == "iam":
-            raise ContextError("page=true needs auth=none: a browser does not sign its requests")
-        if self.otlp_headers_secret and not self.otlp_endpoint:
-            raise ContextError("otlp_headers_secret needs otlp_endpoint: say where the traces go")
-
-    def settings(self) -> Settings:
-        """The function's settings; those that name a resource of the stack are the stack's to add."""
-        given = context.settings(self)
-        if self.otlp_endpoint:  # traces go to one place only
-            given["langfuse_secret_arn"] = ""
-        page = self.auth == "none" if self.page is None else self.page
-        return Settings(bedrock_region=self.region, page=page, **given)
+AddResources = Callable[[AgentFunction], None]
+"""Adds the owner's resources to an agent."""
 
 
 def build(
@@ -121,54 +51,118 @@ def build(
     environ: Mapping[str, str],
     *,
     layers: Sequence[Layer] = LAYERS,
-    agent_source: Path = DEFAULT_AGENT,
-) -> AgentStack:
-    """Put the stack into the app, as its context and the environment say.
+    agents: Mapping[str, Path] = AGENTS,
+    add_resources: AddResources | None = None,
+    foreign: Sequence[str] = (),
+) -> list[AgentStack]:
+    """Add one stack for each agent to the app, as its context and the environment say.
+
+    Args:
+        app: the CDK app, with its context.
+        environ: the environment variables.
+        layers: the layers of each function.
+        agents: source folders by the agents' names; the first agent is the default agent.
+        add_resources: adds the owner's resources to an agent.
+        foreign: context keys of the user's own, which are ignored.
 
     Raises:
         ContextError: the context cannot be used.
-        ModelError: the model is not offered in the region.
+        ModelError: the model is not available in the region.
+        RegionError: the stack cannot be deployed in the region.
         LayerError: a layer is not built.
+        AssetError, InterpreterError: the function's code cannot be assembled.
     """
-    given = read(Context, app.node.get_all_context() or {}, environ)
-    stack = AgentStack(
-        app,
-        STACK,
-        env=Environment(region=given.region),
-        settings=given.settings(),
-        auth=given.auth,
-        cors_origins=given.cors_origins,
-        reserved_concurrency=given.reserved_concurrency,
-        memory_mb=given.memory_mb,
-        timeout=Duration.seconds(given.timeout_s),
-        log_retention_days=given.log_retention_days,
-        alarm_email=given.alarm_email,
-        xray=given.xray,
-        snapstart=given.snapstart,
-        sessions=given.sessions,
-        layers=layers,
-        agent_source=agent_source,
-    )
-    for name, warning in _warnings(given, environ):
-        Annotations.of(stack).add_warning_v2(f"{STACK}:{name}", warning)
-    return stack
+    options = _options(app, environ, foreign)
+    stacks = []
+    for record in _records(options, agents):
+        stack = AgentStack(
+            app,
+            record.name,
+            env=Environment(region=options.region),
+            record=record,
+            options=options,
+            layers=layers,
+            agent_source=agents[record.agent],
+        )
+        if add_resources:
+            add_resources(stack.agent)
+        for name, warning in _warnings(options, environ):
+            Annotations.of(stack).add_warning_v2(f"strands-langfuse-lambda:{name}", warning)
+        stacks.append(stack)
+    return stacks
 
 
-def _warnings(given: Context, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    if given.auth == "none":
+def describe(
+    app: App, environ: Mapping[str, str], *, agents: Mapping[str, Path] = AGENTS, foreign: Sequence[str] = ()
+) -> None:
+    """Add the same stacks without resources: names, region and options, for commands that deploy nothing.
+
+    Needs neither built layers nor the target's CPython.
+    """
+    options = _options(app, environ, foreign)
+    for record in _records(options, agents):
+        stack = Stack(app, record.name, env=Environment(region=options.region), description=DESCRIPTION)
+        stack.template_options.metadata = record.metadata()
+        CfnWaitConditionHandle(stack, "Placeholder")  # a template needs a resource; this one creates nothing
+
+
+def _options(app: App, environ: Mapping[str, str], foreign: Sequence[str]) -> Options:
+    return read(Options, app.node.get_all_context() or {}, environ, foreign=foreign)
+
+
+def _records(options: Options, agents: Mapping[str, Path]) -> Iterator[StackRecord]:
+    for number, agent in enumerate(agents):
+        name = f"{options.stack_name}-{agent}" if number else options.stack_name
+        yield StackRecord(name=name, agent=agent, options=options, commit=commit())
+
+
+def _warnings(options: Options, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if options.auth == "none":
         yield "public", PUBLIC
-    if Settings.given("langfuse_secret_key", environ) and not (given.langfuse_secret or given.otlp_endpoint):
+    traced = options.langfuse_secret or options.default_secret or options.otlp_endpoint
+    if Settings.given("langfuse_secret_key", environ) and not traced:
         yield "untraced", UNTRACED
-    if given.langfuse_secret and given.otlp_endpoint:
+    if options.langfuse_secret and options.otlp_endpoint:
         yield "one-backend", ONE_BACKEND
+    if options.snapstart:
+        yield "snapstart-url", NEW_URL
 
 
-def main() -> int:
-    """Synthesize the app; what the user can mend is one line."""
-    app = App(stack_traces=False)  # they end in the CDK's own JavaScript
+def commit(root: Path = ROOT) -> str:
+    """The commit of the checkout, with `+changes` if files differ from it; empty outside a git checkout."""
     try:
-        build(app, os.environ)
-    except (ContextError, ModelError, LayerError, AssetError, InterpreterError) as error:
+        git = ["git", "-C", str(root)]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
+
+
+def user_context(file: Path) -> list[str]:
+    """The context keys of the user's `~/.cdk.json`, which belong to all of their CDK apps."""
+    try:
+        content: Any = json.loads(file.read_text("utf-8"))
+        return list(content.get("context") or {})
+    except (OSError, ValueError, AttributeError):
+        return []
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Synthesize the app, with `--describe` without resources; an error of the user's is one line."""
+    app = App(stack_traces=False)  # they end in the CDK's own JavaScript
+    foreign = user_context(Path.home() / ".cdk.json")
+    try:
+        if "--describe" in arguments:
+            describe(app, os.environ, foreign=foreign)
+        else:
+            build(app, os.environ, add_resources=resources.add, foreign=foreign)
+    except (ContextError, ModelError, RegionError, LayerError, AssetError, InterpreterError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     app.synth()
@@ -176,4 +170,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

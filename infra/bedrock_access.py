@@ -1,4 +1,4 @@
-"""Which Bedrock resources a model id needs, and nothing beside them.
+"""The permissions to invoke a model id, and no others.
 
 Sources: "Supported Regions and models for inference profiles" and "Prerequisites for inference profiles"
 in the Amazon Bedrock user guide.
@@ -30,20 +30,21 @@ GEOGRAPHIES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The regions that a cross-region inference profile is called from and may route to, by its prefix."""
 
-WILDCARD = "The profile decides where a run goes, and only what goes through it is allowed"
+WILDCARD = "The inference profile chooses the region, and only calls through it are allowed"
 
 _PROFILE = re.compile(rf"(?P<geography>global|{'|'.join(GEOGRAPHIES)})\.(?P<model>.+)")
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:(?P<region>[a-z0-9-]+):\d*:(?P<kind>[a-z-]+)/(?P<id>.+)")
+_OTHER_PARTITIONS = ("cn-", "us-gov-")
 _EXACT = ("provisioned-model", "imported-model", "custom-model-deployment")
 
 
 class ModelError(ValueError):
-    """A model id that is not offered there, or is none; the message says what would be."""
+    """A model id that is not valid, or not available in the region; the message names an alternative."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """Resources that may be invoked; `through` only by way of that inference profile."""
+    """Resources that can be invoked, with `through` only through that inference profile."""
 
     resources: tuple[str, ...]
     through: str | None = None
@@ -57,7 +58,7 @@ class Access:
 
 
 def grant(model_id: str, *, role: iam.Role) -> None:
-    """Let a role invoke a model id, from the region of its stack."""
+    """Allow a role to invoke a model id, from the region of its stack."""
     stack = cdk.Stack.of(role)
     for access in accesses(model_id, partition=stack.partition, region=stack.region, account=stack.account):
         role.add_to_policy(access.statement())
@@ -73,13 +74,15 @@ def grant(model_id: str, *, role: iam.Role) -> None:
 
 
 def check(model_id: str, region: str) -> None:
-    """Refuse a model id that cannot be invoked from a region, as far as its name tells.
+    """Reject a model id whose name shows that it cannot be invoked from a region.
 
     Raises:
-        ModelError: in one line, with what to choose instead.
+        ModelError: in one line, with an alternative.
     """
     if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9._:/-]+", model_id):
-        raise ModelError(f"model_id={model_id} is no id of a Bedrock model: it is like us.anthropic.claude-…")
+        raise ModelError(
+            f"model_id={model_id} is not the id of a Bedrock model: use an id like us.anthropic.claude-…"
+        )
     if model_id.startswith("arn:"):
         arn = _ARN.fullmatch(model_id)
         if not arn:
@@ -87,21 +90,33 @@ def check(model_id: str, region: str) -> None:
         if arn["region"] != region:
             raise ModelError(f"model_id={model_id} is not in {region}: use -c region={arn['region']}")
     profile = _PROFILE.fullmatch(model_id)
-    if profile and region not in GEOGRAPHIES.get(profile["geography"], (region,)):
-        near = next((name for name, regions in GEOGRAPHIES.items() if region in regions), "global")
+    if profile and not _is_offered(profile["geography"], region):
         raise ModelError(
-            f"model_id={model_id} is not offered in {region}: "
-            f"use -c model_id={near}.{profile['model']}, or -c region={GEOGRAPHIES[profile['geography']][0]}"
+            f"model_id={model_id} is not available in {region}: "
+            + _alternative(profile["geography"], profile["model"], region)
         )
 
 
+def _is_offered(geography: str, region: str) -> bool:
+    if geography == "global":  # every commercial region
+        return not region.startswith(_OTHER_PARTITIONS)
+    return region in GEOGRAPHIES[geography]
+
+
+def _alternative(geography: str, model: str, region: str) -> str:
+    if region.startswith(_OTHER_PARTITIONS):  # few models are available there: a name would be a guess
+        return f"choose one of `aws bedrock list-inference-profiles --region {region}`"
+    near = next((name for name, regions in GEOGRAPHIES.items() if region in regions), "global")
+    return f"use -c model_id={near}.{model}, or -c region={GEOGRAPHIES[geography][0]}"
+
+
 def accesses(model_id: str, *, partition: str, region: str, account: str) -> tuple[Access, ...]:
-    """What invoking a model id takes: the model itself, or a profile and its destinations."""
+    """The resources behind a model id: the model itself, or a profile and its destinations."""
     if arn := _ARN.fullmatch(model_id):
         if arn["kind"] in _EXACT:
             return (Access((model_id,)),)
         if arn["kind"] == "application-inference-profile":
-            # Its models are not known before it is asked, so any: but only through this profile.
+            # The ARN does not name its models, so any model is allowed, but only through this profile.
             return Access((model_id,)), Access((_model("*", partition, "*"),), through=model_id)
         model_id = arn["id"]
     if profile := _PROFILE.fullmatch(model_id):
@@ -112,7 +127,7 @@ def accesses(model_id: str, *, partition: str, region: str, account: str) -> tup
 
 
 def _destinations(geography: str, model: str, partition: str) -> tuple[str, ...]:
-    # A global profile routes to every commercial region, and to a resource that bears none.
+    # A global profile routes to every commercial region, and to a resource without a region.
     regions = ("", "*") if geography == "global" else GEOGRAPHIES[geography]
     return tuple(_model(region, partition, model) for region in regions)
 

@@ -1,4 +1,4 @@
-"""The Function URL, and who may call it."""
+"""The Function URL, and who can call it."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,14 @@ HEADERS = [
 ]
 
 
-class FunctionUrl(Construct):
-    """An HTTPS address for a function or an alias, open to all or to signed calls from the account.
+SIGNATURE_HEADERS = ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"]
+"""What a browser sends in addition when it signs a request (SigV4)."""
 
-    Either way it takes a pair of permissions, `lambda:InvokeFunctionUrl` and `lambda:InvokeFunction` through
+
+class FunctionUrl(Construct):
+    """An HTTPS address for a function or an alias, for everyone or for signed calls from the account.
+
+    Both need a pair of permissions, `lambda:InvokeFunctionUrl` and `lambda:InvokeFunction` through
     the URL: see "Control access to Lambda function URLs" in the AWS Lambda developer guide.
     """
 
@@ -41,7 +45,7 @@ class FunctionUrl(Construct):
             function=target,
             auth_type=auth_type,
             invoke_mode=lambda_.InvokeMode.RESPONSE_STREAM if streaming else lambda_.InvokeMode.BUFFERED,
-            cors=_cors(cors_origins),
+            cors=_cors(cors_origins, signed=auth == "iam"),
         ).url
         if auth == "iam":  # with auth none, the CDK's own construct adds the pair for everyone
             self._allow_account(target)
@@ -59,13 +63,13 @@ class FunctionUrl(Construct):
         )
 
 
-def _cors(origins: Sequence[str]) -> lambda_.FunctionUrlCorsOptions | None:
+def _cors(origins: Sequence[str], *, signed: bool) -> lambda_.FunctionUrlCorsOptions | None:
     if not origins:
         return None
     return lambda_.FunctionUrlCorsOptions(
         allowed_origins=list(origins),
         allowed_methods=[lambda_.HttpMethod.GET, lambda_.HttpMethod.POST],
-        allowed_headers=HEADERS,
+        allowed_headers=HEADERS + (SIGNATURE_HEADERS if signed else []),
         exposed_headers=["retry-after", "x-response-mode"],
         max_age=cdk.Duration.hours(1),
     )

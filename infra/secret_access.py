@@ -1,4 +1,4 @@
-"""Reading one secret, named by the user, that the stack never sees into."""
+"""Read access to one secret, which the owner names and the stack does not read."""
 
 import re
 
@@ -7,19 +7,20 @@ from aws_cdk import aws_iam as iam
 
 
 def grant(name_or_arn: str, *, role: iam.Role) -> None:
-    """Let a role read the value of a secret, and no other secret."""
+    """Allow a role to read the value of a secret, and of no other secret."""
     role.add_to_policy(
         iam.PolicyStatement(
-            actions=["secretsmanager:GetSecretValue"],
-            resources=[arn(name_or_arn, cdk.Stack.of(role))],
+            actions=["secretsmanager:GetSecretValue"], resources=arns(name_or_arn, cdk.Stack.of(role))
         )
     )
 
 
-def arn(name_or_arn: str, stack: cdk.Stack) -> str:
-    """The secret's ARN; AWS ends it in six characters of its own, which only a complete ARN tells."""
-    if re.fullmatch(r"arn:.*-[a-zA-Z0-9]{6}", name_or_arn):
-        return name_or_arn
+def arns(name_or_arn: str, stack: cdk.Stack) -> list[str]:
+    """The ARNs that a secret with this name or ARN can have.
+
+    Secrets Manager ends an ARN with a hyphen and six characters. A partial ARN whose name ends like that
+    (`my-secret`) looks complete, so both readings are allowed.
+    """
     if not name_or_arn.startswith("arn:"):
         name_or_arn = stack.format_arn(
             service="secretsmanager",
@@ -27,4 +28,6 @@ def arn(name_or_arn: str, stack: cdk.Stack) -> str:
             resource_name=name_or_arn,
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
-    return f"{name_or_arn}-??????"
+        return [f"{name_or_arn}-??????"]
+    complete = [name_or_arn] if re.search(r"-[a-zA-Z0-9]{6}$", name_or_arn) else []
+    return [*complete, f"{name_or_arn}-??????"]

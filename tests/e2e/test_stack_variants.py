@@ -18,7 +18,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from infra.app import STACK, build
+from infra.app import build
+from infra.options import Options
 from tests.example_agent.source import EXAMPLE_AGENT
 from tools.aws import account, cdk, invoke
 from tools.local.cloud.local_cloud import LocalCloud
@@ -29,6 +30,7 @@ from traced_agent import metrics
 Lines = Sequence[Mapping[str, Any]]
 """The function's log, decoded."""
 
+STACK = Options().stack_name
 QUERY = {"query": "What is 2+2?"}
 COUNTED = {metrics.COLD_STARTS, metrics.INPUT_TOKENS, metrics.OUTPUT_TOKENS}
 ORIGIN = "https://app.example.com"
@@ -46,7 +48,7 @@ class FastPlane(ControlPlane):
         out = Path(tempfile.mkdtemp(dir=self._scratch.name))
         flags = json.loads((cdk.ROOT / "cdk.json").read_text("utf-8"))["context"]
         app = App(context={**flags, **context}, outdir=str(out))
-        build(app, {}, agent_source=agent_source)
+        build(app, {}, agents={"handler": agent_source})
         app.synth()
         return out
 
@@ -131,7 +133,7 @@ def _tells_by_mail(cloud: LocalCloud, _: Lines) -> None:
     (subscription,) = cloud.client("sns").list_subscriptions()["Subscriptions"]
     alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert subscription["Endpoint"] == "on-call@example.com"
-    assert len(alarms) == 5
+    assert len(alarms) == 8
     assert all(alarm["AlarmActions"] == [subscription["TopicArn"]] for alarm in alarms)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ProfileNotFound
 
-import infra.app
+from infra.options import Options
 from tools.aws import account
 from tools.command import Failure
 
@@ -52,8 +52,8 @@ def test_context_is_read_as_the_cli_reads_it(arguments: list[str], context: dict
 def test_the_region_is_the_stacks() -> None:
     assert account.region("eu-west-1", {"AWS_REGION": "us-west-2"}) == "eu-west-1"
     assert account.region(None, {"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-east-2"}) == "us-west-2"
-    assert account.region(None, {}) == infra.app.Context().region
+    assert account.region(None, {}) == Options().region
 
 
 def test_the_stack_is_the_apps() -> None:
-    assert account.STACK == infra.app.STACK
+    assert Options().stack_name == account.STACK

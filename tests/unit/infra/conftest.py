@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from infra.options import Options
 from layers import Layer, digests
 from tests.example_agent.source import EXAMPLE_AGENT
 from tools.aws.cdk import NODE
@@ -29,6 +30,16 @@ VARIANTS: dict[str, dict[str, str]] = {
     "sessions": {"sessions": "true"},
     "profile": {"model_id": "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3"},
     "global": {"model_id": "global.anthropic.claude-sonnet-4-6"},
+    "retain": {"retain": "true", "sessions": "true"},
+    "kms": {
+        "kms_key": "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f",
+        "sessions": "true",
+        "alarm_email": "on-call@example.com",
+    },
+    "vpc": {"subnet_ids": "subnet-0a1b2c3d,subnet-0a1b2c3e", "security_group_ids": "sg-0a1b2c3d"},
+    "pinned": {"runtime_version_arn": f"arn:aws:lambda:us-east-1::runtime:{'0a1b' * 16}"},
+    "cors-iam": {"auth": "iam", "cors_origins": "https://app.example.com"},
+    "support-prod": {"stack_name": "support-prod"},
     "capped": {
         "reserved_concurrency": "5",
         "memory_mb": "2048",
@@ -90,7 +101,7 @@ def assembly(
         if key not in made:
             made[key] = tmp_path_factory.mktemp("cdk.out")
             app = new_app(made[key], **(context or {}))
-            build(app, environ or {}, layers=empty_layers, agent_source=EXAMPLE_AGENT)
+            build(app, environ or {}, layers=empty_layers, agents={"handler": EXAMPLE_AGENT})
             app.synth()
         return made[key]
 
@@ -100,7 +111,12 @@ def assembly(
 @pytest.fixture(scope="session")
 def synthesize(assembly: Callable[..., Path]) -> Synthesize:
     """Synthesizes a context and an environment into a template."""
-    return lambda *given: json.loads((assembly(*given) / "strands-langfuse-lambda.template.json").read_text())
+
+    def template(context: dict[str, str] | None = None, environ: dict[str, str] | None = None) -> Any:
+        name = (context or {}).get("stack_name", Options().stack_name)
+        return json.loads((assembly(context, environ) / f"{name}.template.json").read_text())
+
+    return template
 
 
 @pytest.fixture(params=VARIANTS, scope="session")

@@ -69,7 +69,7 @@ def _synthesize(out: Path, layers: list[Layer], agent_source: Path = EXAMPLE_AGE
     from infra.app import build
 
     app = App(outdir=str(out))
-    build(app, {}, layers=layers, agent_source=agent_source)
+    build(app, {}, layers=layers, agents={"handler": agent_source})
     app.synth()
     return out
 

@@ -15,7 +15,7 @@ AwsSolutionsChecks = pytest.importorskip(
 @pytest.fixture
 def app(variant, empty_layers, tmp_path, new_app):
     app = new_app(tmp_path, **variant)
-    build(app, {}, layers=empty_layers, agent_source=EXAMPLE_AGENT)
+    build(app, {}, layers=empty_layers, agents={"handler": EXAMPLE_AGENT})
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app
 
@@ -26,7 +26,7 @@ def test_the_pack_finds_nothing_in_any_variant(app):
 
 def test_the_pack_finds_what_is_not_acknowledged(empty_layers, tmp_path, new_app):
     app = new_app(tmp_path)
-    stack = build(app, {}, layers=empty_layers, agent_source=EXAMPLE_AGENT)
+    (stack,) = build(app, {}, layers=empty_layers, agents={"handler": EXAMPLE_AGENT})
     everything = iam.PolicyStatement(actions=["s3:*"], resources=["*"])
     iam.User(stack, "Guest").add_to_policy(everything)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))

@@ -4,8 +4,8 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from infra.app import Context
 from infra.context import variables
+from infra.options import Options
 from traced_agent.settings import Settings
 
 PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text("utf-8")
@@ -29,7 +29,7 @@ def _default(field: Field[Any]) -> str:
 
 def test_every_context_key_stands_there_with_its_variables_and_default() -> None:
     assert _table("The stack") == [
-        (f"`{key.name}`", _spelled(variables(key)), _default(key)) for key in fields(Context)
+        (f"`{key.name}`", _spelled(variables(key)), _default(key)) for key in fields(Options)
     ]
 
 

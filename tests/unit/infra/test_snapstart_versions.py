@@ -23,7 +23,7 @@ def version(new_app, tmp_path_factory):
     def synthesize(layers: list[Layer], **context: str) -> str:
         out = tmp_path_factory.mktemp("cdk.out")
         app = new_app(out, snapstart="true", **context)
-        build(app, {}, layers=layers, agent_source=EXAMPLE_AGENT)
+        build(app, {}, layers=layers, agents={"handler": EXAMPLE_AGENT})
         app.synth()
         return _version_of_the_alias(out)
 

@@ -1,0 +1,32 @@
+"""What a stack records about its deployment, in the template's metadata."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from infra.options import Options
+
+DESCRIPTION = "A Strands agent, traced in Langfuse"
+"""The description by which the commands find the stacks of this project in an account."""
+
+KEY = "TracedAgent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackRecord:
+    """A stack's name, its agent, and the options and the commit that it is deployed with."""
+
+    name: str
+    agent: str
+    options: Options
+    commit: str
+
+    def metadata(self) -> dict[str, Any]:
+        """The template's metadata."""
+        return {
+            KEY: {
+                "agent": self.agent,
+                "commit": self.commit,
+                "default_secret": self.options.default_secret_name,
+                "options": self.options.as_dict(),
+            }
+        }
