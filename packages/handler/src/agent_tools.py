@@ -1,4 +1,4 @@
-"""What the agent can do: small tools that need no network."""
+"""Your agent's tools: small functions that need no network. Edit this file."""
 
 import ast
 import datetime as dt
@@ -54,23 +54,38 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
+_MAX_CHARACTERS = 200
+_MAX_BITS = 4096
+_MAX_DIGITS = 400
+"""More decimal places than a float has."""
+
+
+def _round(number: float, digits: int = 0, /) -> int | float:
+    """Round half to even; the digits are limited first, because `round(1, -n)` computes 10**n."""
+    if abs(digits) > _MAX_DIGITS:
+        raise ValueError(f"round takes at most {_MAX_DIGITS} digits")
+    return round(number, digits) if digits else round(number)
+
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{function.__name__: function for function in (abs, round, min, max)},
+    "round": _round,
+    **{function.__name__: function for function in (abs, min, max)},
     **{name: getattr(math, name) for name in ("sqrt", "log", "exp", "sin", "cos", "tan")},
 }
 _NAMES = {"pi": math.pi, "e": math.e}
-_LONGEST = 200
-_MOST_BITS = 4096
 
 
 def calculate(expression: str) -> str:
-    """The value of an arithmetic expression; not one name or attribute of Python is in reach.
+    """Calculate an arithmetic expression, without access to any name or attribute of Python.
+
+    Integers have at most 4096 bits, and every operation is limited before it runs: one long operation in C
+    would hold the interpreter's lock, so that not even the deadline of the run could end it.
 
     Raises:
         ValueError: it is not arithmetic, has no real value, or is too large; the message says which.
     """
-    if len(expression) > _LONGEST:
-        raise ValueError(f"the expression is over {_LONGEST} characters")
+    if len(expression) > _MAX_CHARACTERS:
+        raise ValueError(f"the expression is over {_MAX_CHARACTERS} characters")
     try:
         value = _value(ast.parse(expression.strip(), mode="eval").body)
     except (SyntaxError, RecursionError, MemoryError):
@@ -94,12 +109,12 @@ def _value(node: ast.AST) -> int | float:
             return _real(_OPERATORS[type(op)](_value(left), _value(right)))
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
             return _real(_FUNCTIONS[name](*map(_value, args)))
-    raise ValueError("only numbers, + - * / // % **, parentheses and the named functions are understood")
+    raise ValueError("use only numbers, + - * / // % **, parentheses and the named functions")
 
 
 def _power(base: float, exponent: float) -> int | float:
-    """A power, weighed before it is taken: 9**9**9 would hold the function until its timeout."""
-    if isinstance(base, int) and abs(exponent) * base.bit_length() > _MOST_BITS:
+    """Calculate a power, if its size allows it: 9**9**9 would take hours."""
+    if isinstance(base, int) and abs(exponent) * base.bit_length() > _MAX_BITS:
         raise ValueError("the power is too large")
     return _real(base**exponent)
 
@@ -107,7 +122,7 @@ def _power(base: float, exponent: float) -> int | float:
 def _real(value: Any) -> int | float:
     if isinstance(value, complex):
         raise TypeError("it is not real")
-    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
         raise ValueError("the number is too large")
     return value  # type: ignore[no-any-return]
 
@@ -118,7 +133,7 @@ def _zone(name: str) -> dt.tzinfo:
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"no time zone {name!r} here: use an IANA name, or UTC") from None
+        raise ValueError(f"unknown time zone {name!r}: use an IANA name, or UTC") from None
 
 
 _UNITS: dict[str, dict[str, float]] = {
@@ -141,10 +156,10 @@ _DEGREES = {"degC": (1.0, 273.15), "degF": (5 / 9, 459.67 * 5 / 9), "K": (1.0, 0
 
 
 def convert(value: float, from_unit: str, to_unit: str) -> float:
-    """The same quantity in another unit.
+    """Convert a quantity to another unit.
 
     Raises:
-        ValueError: the units do not measure the same, or are not known; the message lists those that are.
+        ValueError: a unit is unknown, or the units measure different quantities; the message lists all units.
     """
     if from_unit in _DEGREES and to_unit in _DEGREES:
         (scale, offset), (to_scale, to_offset) = _DEGREES[from_unit], _DEGREES[to_unit]
