@@ -22,13 +22,9 @@ from tools.aws import account
 from tools.command import ERR, OUT, Failure, run
 from traced_agent.settings import Settings, SettingsError
 from traced_agent.tracing import langfuse_protocol, spool
-from traced_agent.tracing.otlp_client import (
-    ExportAttempt,
-    ExportError,
-    OtlpClient,
-    otlp_headers,
-    parse_headers,
-)
+from traced_agent.tracing.export_attempt import ExportAttempt, ExportError
+from traced_agent.tracing.otlp_client import OtlpClient
+from traced_agent.tracing.otlp_encoding import otlp_headers, parse_headers
 
 DOTENV = Path(__file__).parents[2] / ".env"
 TIMEOUT_S = 30.0

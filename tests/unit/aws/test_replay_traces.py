@@ -11,7 +11,7 @@ from tools.aws import replay_traces
 from tools.command import Failure
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from traced_agent.tracing import langfuse_protocol, spool
-from traced_agent.tracing.otlp_client import encode
+from traced_agent.tracing.otlp_encoding import encode
 from traced_agent.tracing.spans import SCOPE, RunTracerProvider, SpanBuffer
 
 
@@ -36,12 +36,12 @@ def replay(langfuse, log):
 @pytest.fixture
 def runs():
     """Two runs' spans, as the function has them when it must drop them."""
-    recorder = SpanBuffer(1.0)
-    tracer = RunTracerProvider(recorder, Resource({"service.name": "fn"})).get_tracer(SCOPE)
+    buffer = SpanBuffer(1.0)
+    tracer = RunTracerProvider(buffer, Resource({"service.name": "fn"})).get_tracer(SCOPE)
     for name in ("first", "second"):
         with tracer.start_as_current_span(name, attributes={"text": "x" * 300_000}):
             tracer.start_span("child").end()
-    return list(recorder.finished)
+    return list(buffer.finished)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def log(runs, tmp_path):
     lines = ["START RequestId: x", "{}"]
     for spans in runs:
         trace_id = format(spans[0].context.trace_id, "032x")
-        lines += spool.records(trace_id, encode([langfuse_protocol.shaped(span) for span in spans]))
+        lines += spool.records(trace_id, encode([langfuse_protocol.to_langfuse_span(span) for span in spans]))
     path = tmp_path / "log"
     path.write_text("\n".join(lines))
     return path

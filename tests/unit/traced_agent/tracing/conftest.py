@@ -10,7 +10,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.resources import Resource
 
 from traced_agent.tracing.export_queue import ExportQueue
-from traced_agent.tracing.otlp_client import OtlpClient, otlp_headers
+from traced_agent.tracing.otlp_client import OtlpClient
+from traced_agent.tracing.otlp_encoding import otlp_headers
 from traced_agent.tracing.spans import RunTracerProvider, SpanBuffer
 
 
@@ -103,37 +104,37 @@ class To:
     """A destination that is one collector."""
 
     def __init__(self, url, **headers):
-        self.collector = OtlpClient(url, otlp_headers(headers), {})
+        self.client = OtlpClient(url, otlp_headers(headers), {})
         self.prepared = 0
 
     def prepare(self):
         self.prepared += 1
 
-    def shaped(self, span):
+    def convert(self, span):
         return span
 
-    def send(self, flight):
-        self.collector.send(flight.left, flight)
+    def send(self, attempt):
+        self.client.send(attempt.pending, attempt)
 
-    def renew(self):
+    def refresh_credentials(self):
         return False
 
-    def flush(self):
+    def flush_sdk(self):
         pass
 
 
 class Traced:
-    """A provider of ours and a delivery, told runs by hand."""
+    """A tracer provider and an export queue; the test starts the runs."""
 
     def __init__(self, destination, *, sample_rate=1.0, **options):
-        self.recorder = SpanBuffer(sample_rate)
-        self.provider = RunTracerProvider(self.recorder, Resource({"service.name": "test"}))
+        self.buffer = SpanBuffer(sample_rate)
+        self.provider = RunTracerProvider(self.buffer, Resource({"service.name": "test"}))
         self.tracer = self.provider.get_tracer("strands.telemetry.tracer")
         self.metrics = Counter()
         self.log = []
-        self.delivery = ExportQueue(
+        self.queue = ExportQueue(
             destination,
-            self.recorder.finished,
+            self.buffer.finished,
             emit=self.metrics.update,
             write=self.log.append,
             **options,
@@ -148,13 +149,13 @@ class Traced:
     def export(self, budget_s=5.0):
         """Export; how long it took, in seconds."""
         started = time.monotonic()
-        self.delivery.export(budget_s)
+        self.queue.export(budget_s)
         return time.monotonic() - started
 
     @property
     def waiting(self):
         """The names of the spans that wait."""
-        return [span.name for run in self.delivery._runs for span in run.spans]
+        return [span.name for run in self.queue._runs for span in run.spans]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import logging
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from traced_agent.tracing.otlp_client import parse_headers
+from traced_agent.tracing.otlp_encoding import parse_headers
 
 
 def test_a_batch_that_is_too_large_is_split(traced, backend):
@@ -65,7 +65,7 @@ def test_a_backend_that_takes_nothing_at_all_is_not_the_spans_fault_until_the_th
     ("answer", "says"),
     [
         ((200, b"<html>Sign in</html>", "text/html; charset=utf-8"), "a page of HTML"),
-        ((302, b"", "text/plain"), "no OTLP endpoint"),
+        ((302, b"", "text/plain"), "not an OTLP endpoint"),
         ((404, b"nothing here", "text/plain"), "nothing here"),
         ((500, b"oops", "text/plain"), "oops"),
         ((429, b"slowly", "text/plain"), "slowly"),
@@ -146,20 +146,20 @@ def test_the_memory_for_waiting_runs_is_bounded_and_the_oldest_go_first(tracing_
 def test_nothing_secret_is_logged(tracing_to, backend, caplog):
     caplog.set_level(logging.DEBUG)
     traced = tracing_to(backend.url)
-    traced.delivery._destination.collector.headers["authorization"] = "Basic CANARY"
+    traced.queue._backend.client.headers["authorization"] = "Basic CANARY"
     backend.behave = backend.answering(401, b"wrong keys")
     traced.run("one")
     traced.export()
-    assert "CANARY" not in caplog.text + repr(traced.delivery._destination.collector)
+    assert "CANARY" not in caplog.text + repr(traced.queue._backend.client)
 
 
 def test_a_key_that_is_not_fit_for_a_header_is_not_quoted(tracing_to, backend, caplog):
     traced = tracing_to(backend.url)
     for broken in ("CANARY\n", "CANARY\u2026"):
-        traced.delivery._destination.collector.headers["authorization"] = broken
+        traced.queue._backend.client.headers["authorization"] = broken
         traced.run("one")
         traced.export()
-    assert "a header's value is not fit to be sent" in caplog.text
+    assert "a header's value has invalid characters" in caplog.text
     assert "CANARY" not in caplog.text
 
 

@@ -49,7 +49,7 @@ def test_a_cut_connection_leaves_no_thread_behind(traced, backend):
     backend.behave = backend.drip_headers
     traced.run("one")
     traced.export(BUDGET_S)
-    assert wait(traced.delivery._flown, 5)
+    assert wait(traced.queue._sending, 5)
 
 
 def test_nobody_listening_is_found_out_at_once_and_tried_twice(tracing_to, unused_address, caplog):
@@ -121,12 +121,12 @@ def test_an_export_that_is_still_under_way_is_waited_for_and_not_doubled(tracing
         def prepare(self):
             pass
 
-        def send(self, flight):
+        def send(self, attempt):
             go_on.wait(20)
-            sent.extend(span.name for span in flight.left)
-            flight.sent.update((s.context.trace_id, s.context.span_id) for s in flight.left)
+            sent.extend(span.name for span in attempt.pending)
+            attempt.sent.update((s.context.trace_id, s.context.span_id) for s in attempt.pending)
 
-        def flush(self):
+        def flush_sdk(self):
             pass
 
     traced = tracing_to(Stuck())
@@ -143,7 +143,7 @@ def test_an_export_that_is_still_under_way_is_waited_for_and_not_doubled(tracing
 def test_an_sdk_that_hangs_over_scores_holds_nothing(tracing_to, backend):
     from_the_author = threading.Event()
     traced = tracing_to(backend.url)
-    traced.delivery._destination.flush = lambda: from_the_author.wait(20)
+    traced.queue._backend.flush_sdk = lambda: from_the_author.wait(20)
     traced.run("one")
     assert traced.export(BUDGET_S) < BUDGET_S + SLACK_S
     traced.run("two")
@@ -157,10 +157,10 @@ def test_an_export_never_raises(tracing_to, caplog):
         def prepare(self):
             pass
 
-        def send(self, flight):
+        def send(self, attempt):
             raise SystemExit(3)
 
-        def flush(self):
+        def flush_sdk(self):
             raise SystemExit(4)
 
     traced = tracing_to(Broken())

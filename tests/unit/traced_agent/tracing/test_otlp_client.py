@@ -6,22 +6,23 @@ import subprocess
 
 import pytest
 
-from traced_agent.tracing.otlp_client import OtlpClient, otlp_headers
+from traced_agent.tracing.otlp_client import OtlpClient
+from traced_agent.tracing.otlp_encoding import otlp_headers
 
 
 class To:
     """A destination that is a collector asked with this environment."""
 
     def __init__(self, url, **environ):
-        self.collector = OtlpClient(url, otlp_headers({}), environ)
+        self.client = OtlpClient(url, otlp_headers({}), environ)
 
     def prepare(self):
         pass
 
-    def send(self, flight):
-        self.collector.send(flight.left, flight)
+    def send(self, attempt):
+        self.client.send(attempt.pending, attempt)
 
-    def flush(self):
+    def flush_sdk(self):
         pass
 
 

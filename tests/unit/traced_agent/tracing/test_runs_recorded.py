@@ -29,9 +29,9 @@ class Recorded:
 
     def __init__(self, settings=None, sample_rate=1.0):
         settings = settings or Settings(langfuse_host="https://lf.example.com")
-        self.recorder = SpanBuffer(sample_rate)
+        self.buffer = SpanBuffer(sample_rate)
         about = build_resource({}, version="1", environment="", release="")
-        self.tracer = RunTracerProvider(self.recorder, about).get_tracer(SCOPE)
+        self.tracer = RunTracerProvider(self.buffer, about).get_tracer(SCOPE)
         self.tracing = RunTracer(settings, self.tracer)
 
     def observe(self, **about):
@@ -39,7 +39,7 @@ class Recorded:
 
     def spans(self):
         """Of the one run there is, by name."""
-        (run,) = self.recorder.finished
+        (run,) = self.buffer.finished
         return {span.name: span for span in run}
 
 
@@ -128,7 +128,7 @@ def test_a_traceparent_that_is_none_is_passed_over(recorded, wrong):
 def test_a_span_of_the_surroundings_is_not_taken_for_the_parent(recorded):
     with recorded.tracer.start_as_current_span("outside"), recorded.observe():
         pass
-    runs = [[span.name for span in run] for run in recorded.recorder.finished]
+    runs = [[span.name for span in run] for run in recorded.buffer.finished]
     assert runs == [["query"], ["outside"]]
 
 
@@ -199,7 +199,7 @@ def test_runs_at_the_same_time_do_not_mix(recorded):
         thread.start()
     for thread in threads:
         thread.join()
-    for run in recorded.recorder.finished:
+    for run in recorded.buffer.finished:
         assert len(run) == 21
         assert {span.attributes["session.id"] for span in run} == {run[-1].name}
 
@@ -210,7 +210,7 @@ def test_sampling_takes_whole_runs(rate, kept):
     for _ in range(200):
         with recorded.observe():
             recorded.tracer.start_span("child").end()
-    assert [len(run) for run in recorded.recorder.finished] == [2] * kept
+    assert [len(run) for run in recorded.buffer.finished] == [2] * kept
 
 
 def test_sampling_takes_about_its_share():
@@ -218,7 +218,7 @@ def test_sampling_takes_about_its_share():
     for _ in range(400):
         with recorded.observe():
             pass
-    assert 120 < len(recorded.recorder.finished) < 280
+    assert 120 < len(recorded.buffer.finished) < 280
 
 
 def test_a_run_in_error_is_kept_whatever_the_sampling():

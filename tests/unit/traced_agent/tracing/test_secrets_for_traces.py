@@ -156,7 +156,7 @@ def to_langfuse(receiver, tracing_to):
         arn = {"langfuse_secret_arn": ARN} if values else {}
         where = Settings(langfuse_host=host, **arn, **settings)
         traced = tracing_to(None)
-        traced.delivery._destination = LangfuseBackend(where, session, traced.provider)
+        traced.queue._backend = LangfuseBackend(where, session, traced.provider)
         traced.tracer = traced.provider.get_tracer("traced_agent")
         return traced, session
 
@@ -198,7 +198,7 @@ def test_wrong_keys_keep_the_spans_and_say_so(to_langfuse, receiver, caplog):
     traced.export()
     traced.export()
     assert traced.waiting == ["one"]
-    assert caplog.text.count("does not take the credentials") == 1
+    assert caplog.text.count("does not accept the credentials") == 1
     assert "CANARY" not in caplog.text
 
 

@@ -10,7 +10,7 @@ from traced_agent.tracing import spool
 
 
 def test_a_run_that_must_be_dropped_goes_to_the_log_instead(tracing_to, backend):
-    traced = tracing_to(backend.url, spooled=True, backlog_bytes=15_000)
+    traced = tracing_to(backend.url, spool_to_log=True, backlog_bytes=15_000)
     backend.behave = backend.answering(503)
     for name in ("first", "second"):
         traced.run(name, "child", text="x" * 6_000)

@@ -1,4 +1,4 @@
-"""Reads a secret when it is first needed, and again when it may have been rotated."""
+"""Reads a secret at its first use, and again when it may have been rotated."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 class SecretError(Exception):
-    """The secret is not what it should be; the message says which, and what to do."""
+    """The secret is missing or invalid; the message names it and says what to do."""
 
 
 class Secret:
-    """A secret of Secrets Manager."""
+    """A secret in Secrets Manager."""
 
     def __init__(self, arn: str, session: "Callable[[], boto3.Session]") -> None:
         self._arn = arn
@@ -22,44 +22,46 @@ class Secret:
         self._text: str | None = None
 
     def text(self) -> str:
-        """The secret's text.
+        """Return the secret's text.
 
         Raises:
-            SecretError: there is none, or this function may not read it.
+            SecretError: it does not exist, or this function may not read it.
         """
         if self._text is None:
             self._text = self._read()
         return self._text
 
     def json(self) -> dict[str, Any]:
-        """The secret's JSON object; empty if it is anything else."""
+        """Return the secret's JSON object; an empty one if the secret is anything else."""
         try:
             value = json.loads(self.text())
         except ValueError:
             return {}
         return value if isinstance(value, dict) else {}
 
-    def renew(self) -> bool:
-        """Read it again; whether it is another than before."""
+    def refresh(self) -> bool:
+        """Read it again; whether it has changed."""
         before, self._text = self._text, None
         return self.text() != before
 
-    def wrong(self, what: str) -> SecretError:
-        """The error to raise when the secret is not as it should be; it is read anew next time."""
+    def error(self, problem: str) -> SecretError:
+        """Create the error to raise when the secret is invalid; the next use reads it again."""
         self._text = None
-        return SecretError(f"the secret {self._arn} {what}")
+        return SecretError(f"the secret {self._arn} {problem}")
 
     def _read(self) -> str:
         from botocore.config import Config  # noqa: PLC0415 - not before the answer
         from botocore.exceptions import ClientError  # noqa: PLC0415
 
         region = self._arn.split(":")[3] if self._arn.startswith("arn:") else None
-        quick = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
-        client = self._session().client("secretsmanager", region_name=region, config=quick)
+        config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
+        client = self._session().client("secretsmanager", region_name=region, config=config)
         try:
             return client.get_secret_value(SecretId=self._arn).get("SecretString") or ""
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500 or "Throttl" in code:
                 raise
-            raise self.wrong(f"cannot be read ({code}): it must exist and the role may read it") from None
+            raise self.error(
+                f"cannot be read ({code}): create it, and allow the function's role to read it"
+            ) from None

@@ -1,9 +1,9 @@
-"""Exports traces after the answer has left and before Lambda freezes the environment.
+"""Exports traces after the response was sent and before Lambda freezes the environment.
 
-Lambda answers the caller as soon as the runtime posts its response, and freezes the environment only when
-every extension has asked for its next event. A thread of the function's own process may be such an extension,
-an internal one. Once registered it must ask for the next event after each request, whatever happens: else the
-environment hangs.
+Lambda sends the response to the caller when the runtime posts it, and freezes the environment only when every
+extension has asked for its next event. A thread of the function's own process can be such an extension (an
+internal extension). Once registered, it must ask for the next event after each request, whatever happens:
+otherwise the environment hangs until the function's timeout.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 """
@@ -24,105 +24,108 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Export = Callable[[float], None]
-"""Exports, within so many seconds."""
+"""Exports within the given number of seconds."""
 
 _API: Final = "/2020-01-01/extension"
 _NAME: Final = "traced-agent"
 
-_SPARE_S: Final = 0.5
-"""What is left of the function's time, always."""
+_RESERVE_S: Final = 0.5
+"""The part of the function's time that exports never use."""
 
-_POSTING_S: Final = 2.0
-"""For the runtime to post an answer; a runtime that never says so must not hold the environment."""
+_MAX_POSTING_S: Final = 2.0
+"""The longest wait for the runtime to post a response; after that the export starts anyway."""
 
-_GLANCE_S: Final = 0.5
-"""So often whoever waits for an answer looks whether it is out, unasked."""
+_POLL_S: Final = 0.5
+"""The interval at which a waiting thread checks by itself whether the response was posted."""
 
-_FAILURES: Final = 50
-"""So often in a row, and the extension is taken for dead."""
+_MAX_FAILURES: Final = 50
+"""Failures in a row after which the extension stops."""
 
 
 class PostedResponses:
-    """Which requests have been answered: each finished request by its id, never a bare flag."""
+    """Records which request was answered: by its id, because a flag could mean an earlier request."""
 
     def __init__(self) -> None:
         self._last = ("", 0.0)
         self._changed = threading.Condition()
 
     def add(self, request_id: str, in_s: float = 0.0) -> None:
-        """Note that the answer to this request is out, or will be in so many seconds at the latest."""
+        """Record that the response to this request was posted, or will be within `in_s` seconds."""
         with self._changed:
             self._last = (request_id, time.monotonic() + in_s)
-            if not in_s:  # else nobody need wake up yet: whoever waits looks again by himself
+            if not in_s:  # otherwise the waiting thread need not wake up yet: it checks again by itself
                 self._changed.notify_all()
 
     def wait(self, request_id: str, timeout_s: float) -> None:
-        """Wait for that, for `timeout_s` seconds at most."""
+        """Wait until the response to this request was posted, for `timeout_s` seconds at most."""
         until = time.monotonic() + timeout_s
         with self._changed:
             while (now := time.monotonic()) < until:
-                answered, out = self._last
-                if answered == request_id and out <= now:
+                answered, posted_at = self._last
+                if answered == request_id and posted_at <= now:
                     return
                 self._changed.wait(
-                    min(out if answered == request_id else until, until, now + _GLANCE_S) - now
+                    min(posted_at if answered == request_id else until, until, now + _POLL_S) - now
                 )
 
 
 class Extension:
-    """The internal extension: a registration, and the loop over events."""
+    """The internal extension: its registration and its loop over events."""
 
     def __init__(self, api: str, *, pause_s: float = 0.1) -> None:
         self._connection = http.client.HTTPConnection(api)
         self._pause_s = pause_s
-        """Before the next event is asked for again, when that failed."""
+        """The pause before it asks for the next event again, after a failure."""
         self._id = ""
         self.posted = PostedResponses()
         self.alive = False
-        """Whether it will see the next request."""
+        """Whether it will receive the next event."""
 
     def register(self) -> bool:
-        """Register for INVOKE (an internal extension gets no SHUTDOWN); whether Lambda takes us.
+        """Register for INVOKE events (an internal extension gets no SHUTDOWN); whether Lambda accepted it.
 
-        It does not on Lambda Managed Instances, say. Must be called during init.
+        Lambda Managed Instances, for example, refuse it. Must be called during init.
         """
         try:
             headers = {"Lambda-Extension-Name": _NAME, "Content-Type": "application/json"}
-            wanted = json.dumps({"events": ["INVOKE"]})
-            response, body = self._call("POST", "/register", wanted, headers)
+            subscription = json.dumps({"events": ["INVOKE"]})
+            response, body = self._call("POST", "/register", subscription, headers)
         except (OSError, http.client.HTTPException) as error:
             response, body = None, str(error).encode()
         self._id = response.headers.get("Lambda-Extension-Identifier", "") if response else ""
         self.alive = bool(self._id)
         if not self.alive:
-            logger.info("traces are exported before the answer | refused=<%s>", body.decode(errors="replace"))
+            logger.info(
+                "traces are exported before the response: Lambda refused the extension | refused=<%s>",
+                body.decode(errors="replace"),
+            )
         return self.alive
 
     def run(self, export: Export, budget_s: float) -> None:
-        """Export after each answer, for ever; ends only when Lambda has stopped to know us."""
+        """Export after each response; ends only after many failures in a row."""
         failures = 0
-        while failures < _FAILURES:
+        while failures < _MAX_FAILURES:
             try:
                 event = self._next()
                 failures = 0
-                self._after(event, export, budget_s)
+                self._export_after(event, export, budget_s)
             except BaseException as error:  # noqa: BLE001 - a thread that dies here hangs the environment
                 failures += isinstance(error, OSError | http.client.HTTPException)
-                logger.warning("after the answer: %s: %s", type(error).__name__, error)
+                logger.warning("export after the response failed: %s: %s", type(error).__name__, error)
                 time.sleep(self._pause_s)
         self.alive = False
 
     def _next(self) -> dict[str, Any]:
-        """Wait for the next request, as long as it takes: the environment may be frozen meanwhile."""
+        """Wait for the next event without a time limit: the environment can be frozen in between."""
         response, body = self._call("GET", "/event/next", None, {"Lambda-Extension-Identifier": self._id})
         if response.status != 200:
             raise http.client.HTTPException(f"/event/next answered {response.status}")
         return dict(json.loads(body))
 
-    def _after(self, event: Mapping[str, Any], export: Export, budget_s: float) -> None:
+    def _export_after(self, event: Mapping[str, Any], export: Export, budget_s: float) -> None:
         if event.get("eventType") != "INVOKE":
             return
-        deadline = event["deadlineMs"] / 1000 - _SPARE_S
+        deadline = event["deadlineMs"] / 1000 - _RESERVE_S
         self.posted.wait(event["requestId"], deadline - time.time())
         export(max(0.0, min(budget_s, deadline - time.time())))
 
@@ -139,7 +142,7 @@ class Extension:
 
 
 class AfterResponse:
-    """Calls `export` once per request: after its answer, or before it where that is all there is."""
+    """Calls `export` once per request: after the response, or before it if there is no extension."""
 
     def __init__(self, export: Export, budget_s: float, extension: Extension | None = None) -> None:
         self._export = export
@@ -153,24 +156,24 @@ class AfterResponse:
             ).start()
 
     def finish(self, request_id: str, remaining_s: float) -> None:
-        """The handler is about to return its answer to `request_id`: call this last, and always.
+        """Call this last, for every request, when the handler is about to return its response.
 
-        Where the extension runs, this returns at once. Where it does not (registration refused, or
-        `TRACE_EXPORT=before`), it exports now, within the budget and with time to spare before the function's
-        deadline, `remaining_s` seconds from now.
+        With the extension this returns at once. Without it (registration refused, or TRACE_EXPORT=before) it
+        exports now, within the time limit and before the function's deadline, which is `remaining_s` seconds
+        from now.
         """
         if self._extension is None or not self._extension.alive:
-            self._export(max(0.0, min(self._budget_s, remaining_s - _SPARE_S)))
+            self._export(max(0.0, min(self._budget_s, remaining_s - _RESERVE_S)))
         else:
-            self._extension.posted.add(request_id, _POSTING_S if self._signalled else 0.0)
+            self._extension.posted.add(request_id, _MAX_POSTING_S if self._signalled else 0.0)
 
 
 def start_after_response(
     export: Export | None, settings: "Settings", environ: Mapping[str, str]
 ) -> AfterResponse:
-    """Register with Lambda as an internal extension; to be called once, while the function initialises.
+    """Register with Lambda as an internal extension; call it once, during init.
 
-    Where there is nothing to export, `None`, there is no extension either.
+    If `export` is None there is nothing to export, and no extension is registered.
     """
     if export is None:
         return AfterResponse(lambda _budget_s: None, 0.0)
@@ -183,9 +186,9 @@ def start_after_response(
 
 
 def _signal_responses(posted: PostedResponses) -> bool:
-    """Learn the moment an answer is out: a runtime client that asks for the next request has posted the last.
+    """Record when a response was posted: the runtime client asks for the next request after that.
 
-    The handler cannot know: it returns before its answer is posted. Whether the client is there to be asked.
+    The handler cannot know it: it returns before its response is posted. Returns whether the client exists.
     """
     client = sys.modules.get("awslambdaric.lambda_runtime_client")
     base = getattr(client, "LambdaRuntimeClient", None)

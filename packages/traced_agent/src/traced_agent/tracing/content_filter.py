@@ -1,6 +1,6 @@
-"""Keeps content out of traces: `TRACE_CONTENT=metadata`.
+"""Removes content from traces: `TRACE_CONTENT=metadata`.
 
-What may stay is listed, so that an attribute nobody thought of stays out.
+It lists the attributes that are kept, so an unknown attribute is removed.
 """
 
 from collections.abc import Mapping
@@ -54,21 +54,21 @@ _PREFIXES: Final = (
 
 
 def without_content(span: ReadableSpan) -> ReadableSpan:
-    """The span with its structure, timing, usage and ids: no prompt, answer, tool argument or result.
+    """Return the span with structure, timing, usage and ids; without prompt, answer, tool argument or result.
 
-    Messages of errors go as well, since they may quote any of those; their types stay.
+    Error messages are removed too, because they can quote any of those; error types are kept.
     """
     return copy_span(
         span,
-        attributes=_structure(span.attributes),
+        attributes=_without_content(span.attributes),
         events=tuple(
-            Event(event.name, _structure(event.attributes), event.timestamp) for event in span.events
+            Event(event.name, _without_content(event.attributes), event.timestamp) for event in span.events
         ),
         status=Status(span.status.status_code),
     )
 
 
-def _structure(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+def _without_content(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
     return {
         key: value for key, value in (attributes or {}).items() if key in _KEYS or key.startswith(_PREFIXES)
     }

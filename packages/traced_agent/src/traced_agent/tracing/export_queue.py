@@ -1,4 +1,4 @@
-"""Brings runs to their destination, within a budget, and keeps those that did not get there."""
+"""Exports finished runs within a time limit, and keeps those that did not arrive."""
 
 import functools
 import logging
@@ -18,7 +18,8 @@ from traced_agent import metrics
 from traced_agent.aws.secret import SecretError
 from traced_agent.tracing import spool
 from traced_agent.tracing.backends import TraceBackend
-from traced_agent.tracing.otlp_client import BusyError, ExportAttempt, ExportError, UnauthorizedError, encode
+from traced_agent.tracing.export_attempt import BusyError, ExportAttempt, ExportError, UnauthorizedError
+from traced_agent.tracing.otlp_encoding import encode
 from traced_agent.tracing.spans import SpanKey, size_bytes, span_key
 from traced_agent.worker_threads import submit, wait
 
@@ -28,21 +29,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BACKLOG_BYTES: Final = 16 * 1024 * 1024
-"""Memory for runs that wait to be sent; the oldest go first when it is full."""
+"""Memory for waiting runs; when it is full, the oldest are dropped first."""
 
-_PAUSE_S: Final = 0.25
-"""Before the one second try within an export."""
+_RETRY_DELAY_S: Final = 0.25
+"""Before the only retry within an export."""
 
-_GRACE_S: Final = 0.1
-"""For a flight that was cut off to wind up: what it left undone would fall to the next request."""
+_ABORT_GRACE_S: Final = 0.1
+"""For an aborted attempt to end, so that its thread does not run into the next request."""
 
-_REFUSALS: Final = 3
-"""So often may a backend that takes nothing at all refuse a span, until the span is given up."""
+_MAX_REFUSALS: Final = 3
+"""A backend that accepts nothing at all can refuse a span so many times before the span is dropped."""
 
 
 @dataclass
-class Waiting:
-    """A run that waits to be sent: those of its spans that are not yet there."""
+class QueuedRun:
+    """A run that waits: those of its spans that have not arrived."""
 
     trace_id: str
     spans: list[ReadableSpan]
@@ -53,46 +54,46 @@ class Waiting:
 
 
 class ExportQueue:
-    """The backlog of runs, and at most one export of it at a time."""
+    """The waiting runs, and at most one export of them at a time."""
 
     def __init__(  # noqa: PLR0913
         self,
-        destination: TraceBackend,
+        backend: TraceBackend,
         finished: deque[list[ReadableSpan]],
         *,
-        strip: Callable[[ReadableSpan], ReadableSpan] | None = None,
-        spooled: bool = False,
+        remove_content: Callable[[ReadableSpan], ReadableSpan] | None = None,
+        spool_to_log: bool = False,
         backlog_bytes: int = BACKLOG_BYTES,
         emit: Callable[[Mapping[str, float]], None] = metrics.emit,
         write: Callable[[str], Any] = lambda line: sys.stdout.write(line + "\n"),
     ) -> None:
-        self._destination = destination
+        self._backend = backend
         self._finished = finished
-        self._strip = strip or (lambda span: span)
-        self._spooled = spooled
-        self._limit = backlog_bytes
+        self._remove_content = remove_content or (lambda span: span)
+        self._spool_to_log = spool_to_log
+        self._backlog_bytes = backlog_bytes
         self._emit = emit
         self._write = write
-        self._runs: deque[Waiting] = deque()
+        self._runs: deque[QueuedRun] = deque()
         self._counts: Counter[str] = Counter()
         self._one_at_a_time = threading.Lock()
-        self._flight: ExportAttempt | None = None
-        self._flown: Future[None] | None = None
-        self._flushed: Future[None] | None = None
-        self._trouble: str | None = None
+        self._attempt: ExportAttempt | None = None
+        self._sending: Future[None] | None = None
+        self._flushing: Future[None] | None = None
+        self._reported_error: str | None = None
 
     def prepare(self) -> None:
         """Before a run: see `TraceBackend.prepare`."""
-        self._destination.prepare()
+        self._backend.prepare()
 
     def export(self, budget_s: float) -> None:
-        """Send the backlog; back after `budget_s` seconds at the latest. Never raises."""
+        """Send the waiting runs; returns after `budget_s` seconds at the latest. Never raises."""
         until = time.monotonic() + budget_s
         if not self._one_at_a_time.acquire(timeout=max(0.0, budget_s)):
             return
         try:
             self._export(until)
-        except Exception:  # what becomes of a trace is never the caller's trouble
+        except Exception:  # a fault of tracing must not become a fault of the request
             logger.exception("the export of traces failed")
         finally:
             self._emit(self._counts)
@@ -101,116 +102,116 @@ class ExportQueue:
 
     def _export(self, until: float) -> None:
         while self._finished:
-            spans = [self._strip(span) for span in self._finished.popleft()]
-            self._runs.append(Waiting(format_trace_id(spans[0].context.trace_id), spans, size_bytes(spans)))
-        if self._landed(until) and self._runs:
-            self._take_off(until)
-            self._landed(until)
-        self._trim()
-        self._flush(until)
+            spans = [self._remove_content(span) for span in self._finished.popleft()]
+            self._runs.append(QueuedRun(format_trace_id(spans[0].context.trace_id), spans, size_bytes(spans)))
+        if self._finish_attempt(until) and self._runs:
+            self._start_attempt(until)
+            self._finish_attempt(until)
+        self._drop_oldest()
+        self._flush_sdk(until)
 
-    def _take_off(self, until: float) -> None:
+    def _start_attempt(self, until: float) -> None:
         for run in self._runs:
             if run.tries:
                 self._counts[metrics.TRACES_RETRIED] += 1
             run.tries += 1
         spans = [span for run in self._runs for span in run.spans]
-        self._flight = ExportAttempt(spans, until - time.monotonic())
-        self._flown = submit(functools.partial(self._fly, self._flight))
+        self._attempt = ExportAttempt(spans, until - time.monotonic())
+        self._sending = submit(functools.partial(self._send, self._attempt))
 
-    def _fly(self, flight: ExportAttempt) -> None:
-        """Send what is left; in a thread of its own, since nothing else bounds it for sure."""
+    def _send(self, attempt: ExportAttempt) -> None:
+        """Send the pending spans; runs in a thread of its own, because only that bounds it reliably."""
         try:
             with suppress_instrumentation():
-                self._try(flight)
+                self._send_with_retry(attempt)
         except SecretError as error:
-            flight.hopeless = str(error)
+            attempt.permanent_error = str(error)
         except ExportError as error:
-            flight.trouble = str(error)
-        except BaseException as error:  # noqa: BLE001 - noted; the spans stay
-            flight.trouble = f"{type(error).__name__}: {error}"
+            attempt.error = str(error)
+        except BaseException as error:  # noqa: BLE001 - recorded; the spans stay in the queue
+            attempt.error = f"{type(error).__name__}: {error}"
 
-    def _try(self, flight: ExportAttempt) -> None:
+    def _send_with_retry(self, attempt: ExportAttempt) -> None:
         try:
-            self._destination.send(flight)
+            self._backend.send(attempt)
         except UnauthorizedError:
-            if not self._destination.renew():
+            if not self._backend.refresh_credentials():
                 raise
-            self._destination.send(flight)
+            self._backend.send(attempt)
         except BusyError:
-            time.sleep(min(_PAUSE_S, flight.remaining_s()))
-            self._destination.send(flight)
+            time.sleep(min(_RETRY_DELAY_S, attempt.remaining_s()))
+            self._backend.send(attempt)
 
-    def _landed(self, until: float) -> bool:
-        """Wait for the flight under way, cut it off in time, settle what it did; whether it is over."""
-        if self._flight is None or self._flown is None:
+    def _finish_attempt(self, until: float) -> bool:
+        """Wait for the current attempt, abort it in time, and record its results; whether it has ended."""
+        if self._attempt is None or self._sending is None:
             return True
-        if not wait(self._flown, until - time.monotonic()):
-            self._flight.abort()
-            wait(self._flown, _GRACE_S)
-            self._flight.trouble = "the backend took longer than the export may"
-        self._settle(self._flight)
-        if over := self._flown.done():
-            self._flight = None
-        return over
+        if not wait(self._sending, until - time.monotonic()):
+            self._attempt.abort()
+            wait(self._sending, _ABORT_GRACE_S)
+            self._attempt.error = "the backend took longer than the time limit of an export"
+        self._record_results(self._attempt)
+        if ended := self._sending.done():
+            self._attempt = None
+        return ended
 
-    def _settle(self, flight: ExportAttempt) -> None:
-        refused = dict(flight.refused)
-        done = flight.sent | flight.filtered
+    def _record_results(self, attempt: ExportAttempt) -> None:
+        refused = dict(attempt.refused)
+        done = attempt.sent | attempt.filtered
         for run in [run for run in self._runs if run.tries]:
-            if flight.sent or run.tries >= _REFUSALS:
-                self._give_up(run, refused)
+            if attempt.sent or run.tries >= _MAX_REFUSALS:
+                self._drop_refused_spans(run, refused)
             run.spans = [span for span in run.spans if span_key(span) not in done]
             if not run.spans:
                 self._runs.remove(run)
                 self._counts[metrics.TRACES_LOST if run.incomplete else metrics.TRACES_EXPORTED] += 1
-            elif flight.hopeless:
+            elif attempt.permanent_error:
                 self._runs.remove(run)
-                self._lose(run, flight.hopeless)
-        if flight.rejected:
+                self._drop(run, attempt.permanent_error)
+        if attempt.rejected:
             self._counts[metrics.TRACES_LOST] += 1
         self._report(
-            flight.hopeless or flight.trouble or flight.rejected or next(iter(refused.values()), None)
+            attempt.permanent_error or attempt.error or attempt.rejected or next(iter(refused.values()), None)
         )
-        flight.rejected = None
+        attempt.rejected = None
 
-    def _give_up(self, run: Waiting, refused: Mapping[SpanKey, str]) -> None:
+    def _drop_refused_spans(self, run: QueuedRun, refused: Mapping[SpanKey, str]) -> None:
         for span in run.spans:
             if why := refused.get(span_key(span)):
                 run.incomplete = True
                 logger.error("span %s of trace %s is lost: refused with %s", span.name, run.trace_id, why)
         run.spans = [span for span in run.spans if span_key(span) not in refused]
 
-    def _trim(self) -> None:
-        while sum(run.bytes for run in self._runs) > self._limit:
-            self._lose(self._runs.popleft(), "the memory for waiting traces is full")
+    def _drop_oldest(self) -> None:
+        while sum(run.bytes for run in self._runs) > self._backlog_bytes:
+            self._drop(self._runs.popleft(), "the memory for waiting traces is full")
 
-    def _lose(self, run: Waiting, why: str) -> None:
-        self._counts[metrics.TRACES_SPOOLED if self._spooled else metrics.TRACES_LOST] += 1
-        end = "spooled to the log" if self._spooled else "lost"
-        logger.error("trace %s is %s: %s", run.trace_id, end, why)
-        if self._spooled:
-            request = encode([self._destination.shaped(span) for span in run.spans])
+    def _drop(self, run: QueuedRun, why: str) -> None:
+        self._counts[metrics.TRACES_SPOOLED if self._spool_to_log else metrics.TRACES_LOST] += 1
+        result = "spooled to the log" if self._spool_to_log else "lost"
+        logger.error("trace %s is %s: %s", run.trace_id, result, why)
+        if self._spool_to_log:
+            request = encode([self._backend.convert(span) for span in run.spans])
             for record in spool.records(run.trace_id, request):
                 self._write(record)
 
-    def _report(self, trouble: str | None) -> None:
-        """Say once that something is wrong, not at each export, and once that it is right again."""
-        kind = trouble and trouble.partition(": ")[0]
-        if trouble and kind != self._trouble:
-            logger.warning("traces are not sent: %s", trouble)
-        elif self._trouble and not trouble:
+    def _report(self, error: str | None) -> None:
+        """Log an error once, not at each export, and log once that it is over."""
+        kind = error and error.partition(": ")[0]
+        if error and kind != self._reported_error:
+            logger.warning("traces are not sent: %s", error)
+        elif self._reported_error and not error:
             logger.warning("traces are sent again")
-        self._trouble = kind
+        self._reported_error = kind
 
-    def _flush(self, until: float) -> None:
-        """Let the destination's SDK send what the agent's author gave it; one that hangs is left behind."""
-        if self._flushed is None or self._flushed.done():
-            self._flushed = submit(self._send_authors)
-            wait(self._flushed, until - time.monotonic())
+    def _flush_sdk(self, until: float) -> None:
+        """Let the backend's SDK send the user's own scores and media; if it hangs, it is left behind."""
+        if self._flushing is None or self._flushing.done():
+            self._flushing = submit(self._send_scores_and_media)
+            wait(self._flushing, until - time.monotonic())
 
-    def _send_authors(self) -> None:
+    def _send_scores_and_media(self) -> None:
         try:
-            self._destination.flush()
-        except BaseException as error:  # noqa: BLE001 - said, and no more
+            self._backend.flush_sdk()
+        except BaseException as error:  # noqa: BLE001 - logged
             logger.warning("%s: %s | scores and media are not sent", type(error).__name__, error)

@@ -1,7 +1,7 @@
-"""Hands finished spans over to Langfuse's SDK: the only module that imports it, itself after the answer.
+"""Passes finished spans to Langfuse's SDK: the only module that imports it; imported after the response.
 
-The SDK's processor does here what it does in Langfuse's documented set-up: it filters spans, masks them and
-takes media out. Only the last step is ours, since its exporter can neither be bounded nor says what arrived.
+The SDK's processor does here what it does in Langfuse's documented setup: it filters spans, masks them and
+extracts media. Only the last step is ours: its exporter has no time limit and does not report results.
 """
 
 import gc
@@ -15,21 +15,23 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from traced_agent.tracing import langfuse_protocol
-from traced_agent.tracing.otlp_client import ExportAttempt, OtlpClient, otlp_headers
+from traced_agent.tracing.export_attempt import ExportAttempt
+from traced_agent.tracing.otlp_client import OtlpClient
+from traced_agent.tracing.otlp_encoding import otlp_headers
 from traced_agent.tracing.spans import span_key
 
 if TYPE_CHECKING:
     from traced_agent.settings import Settings
 
-_FEED = 128
-"""Spans given to the processor at a time: below its batch and its queue, so that it does not drop any."""
+_CHUNK = 128
+"""Spans passed to the processor at a time: fewer than its batch and queue sizes, so that it drops none."""
 
 _NEVER_S = 86_400
-"""The SDK's own threads sleep as long, and do not wake into the next answer: it is we who flush."""
+"""The SDK's own threads flush so rarely that they never delay a response: the export queue flushes."""
 
 
 class LangfuseExporter:
-    """Langfuse's client, for `get_client()`, and its processor over an exporter of ours."""
+    """Langfuse's client, for `get_client()`, and its processor with our exporter."""
 
     def __init__(
         self, settings: "Settings", provider: TracerProvider, public_key: str, secret_key: str
@@ -47,77 +49,77 @@ class LangfuseExporter:
             tracer_provider=provider,
             span_exporter=self._exporter,
         )
-        # The client may be one that the agent's author has made, with a filter, masks and headers.
-        made = LangfuseResourceManager._instances[public_key]  # noqa: SLF001
-        self._exporter.collector = OtlpClient(
+        # If the user's code created a client, this is that client, with its filter, masks and headers.
+        resources = LangfuseResourceManager._instances[public_key]  # noqa: SLF001
+        self._exporter.client = OtlpClient(
             settings.langfuse_host + langfuse_protocol.PATH,
             otlp_headers(
-                {**langfuse_protocol.headers(public_key, secret_key), **(made.additional_headers or {})}
+                {**langfuse_protocol.headers(public_key, secret_key), **(resources.additional_headers or {})}
             ),
         )
         self._processor = LangfuseSpanProcessor(
             public_key=public_key,
             secret_key=secret_key,
             base_url=settings.langfuse_host,
-            flush_at=_FEED * 2,
+            flush_at=_CHUNK * 2,
             flush_interval=_NEVER_S,
-            should_export_span=made.should_export_span,
+            should_export_span=resources.should_export_span,
             span_exporter=self._exporter,
-            media_manager=made._media_manager,  # noqa: SLF001
-            mask_otel_spans=made.mask_otel_spans,
+            media_manager=resources._media_manager,  # noqa: SLF001
+            mask_otel_spans=resources.mask_otel_spans,
         )
-        gc.freeze()  # What the import made stays: no later answer waits while garbage is looked for in it.
+        gc.freeze()  # The imported objects are permanent: exclude them from garbage collection.
 
-    def send(self, flight: ExportAttempt) -> None:
-        """Feed the processor with what is left of the flight.
+    def send(self, attempt: ExportAttempt) -> None:
+        """Pass the pending spans of the attempt to the processor.
 
         Raises:
-            ExportError: as the collector does.
+            ExportError: as `OtlpClient.send` does.
         """
-        spans = flight.left
-        for start in range(0, len(spans), _FEED):
-            batch = spans[start : start + _FEED]
+        spans = attempt.pending
+        for start in range(0, len(spans), _CHUNK):
+            batch = spans[start : start + _CHUNK]
             for span in batch:
-                self._processor.on_end(langfuse_protocol.shaped(span, self._public_key))
-            self._exporter.send_within(flight, self._processor)
-            flight.filtered.update(set(map(span_key, batch)) - flight.sent - flight.refused.keys())
+                self._processor.on_end(langfuse_protocol.to_langfuse_span(span, self._public_key))
+            self._exporter.export_now(attempt, self._processor)
+            attempt.filtered.update(set(map(span_key, batch)) - attempt.sent - attempt.refused.keys())
 
     def flush(self) -> None:
-        """Send the author's scores and media."""
+        """Send the scores and media of the user's code."""
         self._client.flush()
 
-    def forget(self) -> None:
-        """End the client, whose keys are no longer good."""
+    def shutdown(self) -> None:
+        """End the client, because its keys are no longer valid."""
         self._processor.shutdown()  # type: ignore[no-untyped-call]
         LangfuseResourceManager.reset()
 
 
 class _Exporter(SpanExporter):
-    """What Langfuse's processor takes for its exporter."""
+    """The exporter that Langfuse's processor calls."""
 
-    collector: OtlpClient
+    client: OtlpClient
 
     def __init__(self) -> None:
-        self._flight: ExportAttempt | None = None
+        self._attempt: ExportAttempt | None = None
         self._failure: Exception | None = None
 
-    def send_within(self, flight: ExportAttempt, processor: LangfuseSpanProcessor) -> None:
-        """Make the processor export now, as part of the flight.
+    def export_now(self, attempt: ExportAttempt, processor: LangfuseSpanProcessor) -> None:
+        """Make the processor export now, as part of the attempt.
 
         Raises:
-            Exception: as the collector does; the processor itself would keep it to itself.
+            Exception: as `OtlpClient.send` does; the processor would hide it.
         """
-        self._flight, self._failure = flight, None
+        self._attempt, self._failure = attempt, None
         processor.force_flush()
         if self._failure is not None:
             raise self._failure
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        if self._flight is None:
+        if self._attempt is None:
             return SpanExportResult.FAILURE
         try:
-            self.collector.send(spans, self._flight)
-        except Exception as failure:  # noqa: BLE001 - raised again where it is waited for
+            self.client.send(spans, self._attempt)
+        except Exception as failure:  # noqa: BLE001 - raised again by export_now
             self._failure = failure
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS

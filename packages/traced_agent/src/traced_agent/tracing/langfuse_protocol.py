@@ -1,4 +1,4 @@
-"""What Langfuse's SDK sends over the wire, without importing it."""
+"""The requests and spans that Langfuse's SDK sends, without importing it."""
 
 import base64
 import functools
@@ -11,11 +11,11 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from traced_agent.tracing.spans import SCOPE, copy_span
 
 PATH: Final = "/api/public/otel/v1/traces"
-"""Of Langfuse's endpoint for OTLP."""
+"""The path of Langfuse's OTLP endpoint."""
 
 
 def headers(public_key: str, secret_key: str) -> dict[str, str]:
-    """The headers that its exporter sends; by the last, a trace appears without delay."""
+    """The headers that its exporter sends; because of the last, a trace appears without delay."""
     return {
         "authorization": "Basic " + base64.b64encode(f"{public_key}:{secret_key}".encode()).decode(),
         "x-langfuse-sdk-name": "python",
@@ -25,10 +25,10 @@ def headers(public_key: str, secret_key: str) -> dict[str, str]:
     }
 
 
-def shaped(span: ReadableSpan, public_key: str | None = None) -> ReadableSpan:
-    """The span as Langfuse's documented set-up would have made it.
+def to_langfuse_span(span: ReadableSpan, public_key: str | None = None) -> ReadableSpan:
+    """Return the span as Langfuse's documented setup would have created it.
 
-    Its processor lets a root pass only with the project's public key.
+    Its processor exports a root only with the project's public key.
     """
     scope = span.instrumentation_scope
     if scope is not None and scope.name == SCOPE:
@@ -38,7 +38,7 @@ def shaped(span: ReadableSpan, public_key: str | None = None) -> ReadableSpan:
         )
     attributes = span.attributes or {}
     if attributes.get("gen_ai.operation.name") == "invoke_agent":
-        # Its usage is the sum of the generations': Strands itself says so to hosts named langfuse.
+        # Its usage is the sum over the model calls: Strands marks it so for hosts named langfuse.
         return copy_span(span, attributes={**attributes, "langfuse.observation.type": "span"})
     return span
 

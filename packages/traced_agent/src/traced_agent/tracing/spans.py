@@ -1,4 +1,4 @@
-"""Records the spans of each run, and gives a run away once it is over, whole."""
+"""Records the spans of each run, and releases a run as a whole when it has ended."""
 
 import logging
 import os
@@ -21,26 +21,26 @@ logger = logging.getLogger(__name__)
 SCOPE: Final = "traced_agent"
 """The instrumentation scope of the root observation."""
 
-LONGEST_VALUE: Final = 1_000_000
-"""Characters of an attribute's value; the rest is cut off, so that one value cannot outgrow a request."""
+MAX_VALUE_LENGTH: Final = 1_000_000
+"""Characters of an attribute's value; the rest is cut off, so that one value cannot exceed a request."""
 
-_LIMIT: Final = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
-"""OpenTelemetry's own variable for it."""
+_LIMIT_VARIABLE: Final = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
+"""OpenTelemetry's own variable for this limit."""
 
 _RUN: Final = "traced_agent.run"
 
 SpanKey = tuple[int, int]
-"""A span's trace id and its own."""
+"""A span's trace id and span id."""
 
 
 def span_key(span: ReadableSpan) -> SpanKey:
-    """What tells this span, and every copy of it, from all others."""
+    """Return the key that a span shares with its copies only."""
     return span.context.trace_id, span.context.span_id
 
 
 def copy_span(span: ReadableSpan, **changes: Any) -> ReadableSpan:
-    """The span as it stands now, with some of what it holds replaced."""
-    held = {
+    """Copy the span in its present state, with some fields replaced."""
+    fields = {
         "name": span.name,
         "context": span.context,
         "parent": span.parent,
@@ -54,12 +54,12 @@ def copy_span(span: ReadableSpan, **changes: Any) -> ReadableSpan:
         "end_time": span.end_time,
         "instrumentation_scope": span.instrumentation_scope,
     }
-    return ReadableSpan(**{**held, **changes})
+    return ReadableSpan(**{**fields, **changes})
 
 
 @dataclass
 class RunSpans:
-    """One run under way: what its spans all carry, those that are open and those that have ended."""
+    """One run: the attributes of all its spans, its open spans and its ended spans."""
 
     attributes: Mapping[str, Any] = field(default_factory=dict)
     root: int = 0
@@ -67,49 +67,49 @@ class RunSpans:
     ended: list[ReadableSpan] = field(default_factory=list)
 
     def attach_to(self, context: Context) -> Context:
-        """The context in which a root span starts this run."""
+        """Return a context in which a root span starts this run."""
         return set_value(_RUN, self, context)
 
     def close(self, root: ReadableSpan) -> list[ReadableSpan]:
-        """All spans of the run; those still open (of an abandoned thread) as they stand."""
+        """Return all spans of the run; those still open (of an abandoned thread) unfinished."""
         while self.open:
             _, span = self.open.popitem()
             try:
                 self.ended.append(_unfinished(span, root))
-            except (KeyError, RuntimeError) as error:  # its thread goes on, and changes it meanwhile
+            except (KeyError, RuntimeError) as error:  # its thread continues and has changed it
                 logger.warning("error=<%r> | span %s is lost: it changed while it was read", error, span.name)
         return self.ended
 
 
 class SpanBuffer(SpanProcessor):
-    """Gathers each run's spans, and lays them down together when its root has ended.
+    """Collects the spans of each run, and releases them together when the root has ended.
 
-    A run is what happens under a span that has no local parent. Whether it is kept is decided once, by its
-    trace id; a run in error is always kept.
+    A run consists of a span without a local parent and everything below it. Sampling decides once per run, by
+    its trace id; failed runs are always kept.
     """
 
     def __init__(self, sample_rate: float) -> None:
         self.finished: deque[list[ReadableSpan]] = deque()
-        """The runs that are over, oldest first, for someone to take."""
+        """The finished runs, oldest first; the export queue takes them."""
         self._sampler = TraceIdRatioBased(sample_rate)
         self._runs: dict[int, RunSpans] = {}
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Count the span to its run; a span of a run that is over, an abandoned thread's, counts to none."""
+        """Add the span to its run; a span of a run that has ended (an abandoned thread's) is ignored."""
         context = span.get_span_context()
         if span.parent is None or span.parent.is_remote:
             started = get_value(_RUN, parent_context)
             self._runs[context.trace_id] = run = started if isinstance(started, RunSpans) else RunSpans()
             run.root = context.span_id
-        elif (known := self._runs.get(context.trace_id)) is None:
+        elif (current := self._runs.get(context.trace_id)) is None:
             return
         else:
-            run = known
+            run = current
         run.open[context.span_id] = span
         span.set_attributes(run.attributes)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Take the span; with the root, the run is over."""
+        """Keep the span; the run ends with its root."""
         run = self._runs.get(span.context.trace_id)
         if run is None or run.open.pop(span.context.span_id, None) is None:
             return
@@ -135,9 +135,9 @@ def _unfinished(span: Span, root: ReadableSpan) -> ReadableSpan:
 
 
 class RandomIdGenerator(IdGenerator):
-    """Ids from the operating system's randomness: restored or forked copies of a process never share one.
+    """Ids from the operating system's randomness: restored or forked copies of a process never share ids.
 
-    OpenTelemetry's own generator uses Python's global one, whose state a snapshot copies.
+    OpenTelemetry's own generator uses Python's global generator, whose state a snapshot copies.
     """
 
     def generate_span_id(self) -> int:
@@ -149,71 +149,73 @@ class RandomIdGenerator(IdGenerator):
         return int.from_bytes(os.urandom(16)) or self.generate_trace_id()
 
     def is_trace_id_random(self) -> bool:
-        """Say so in the trace flags."""
+        """Set the random flag in the trace flags."""
         return True
 
 
 class RunTracerProvider(TracerProvider):
     """The process's tracer provider.
 
-    Langfuse's client, whoever makes it (`get_client()` in a tool, say), adds a processor to the global
-    provider. Here it may mark spans as they start (`propagate_attributes`), but not send them: they are sent
-    after the answer, and would arrive twice.
+    A Langfuse client (of `get_client()` in a tool, for example) adds a processor to the global provider. Here
+    that processor can set attributes when spans start (`propagate_attributes`), but it does not export them:
+    they are exported after the response, and would arrive twice.
     """
 
-    def __init__(self, recorder: SpanBuffer, resource: Resource) -> None:
+    def __init__(self, buffer: SpanBuffer, resource: Resource) -> None:
         super().__init__(
             sampler=ALWAYS_ON,
             resource=resource,
             shutdown_on_exit=False,
             id_generator=RandomIdGenerator(),
-            span_limits=SpanLimits(max_attribute_length=None if _LIMIT in os.environ else LONGEST_VALUE),
+            span_limits=SpanLimits(
+                max_attribute_length=None if _LIMIT_VARIABLE in os.environ else MAX_VALUE_LENGTH
+            ),
         )
-        super().add_span_processor(recorder)
+        super().add_span_processor(buffer)
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
-        """Add the processor; one of Langfuse's only for the starts of spans."""
+        """Add the processor; one of Langfuse's is called at the start of spans only."""
         if type(span_processor).__module__.startswith("langfuse."):
             span_processor = _StartOnlyProcessor(span_processor)
         super().add_span_processor(span_processor)
 
 
 class _StartOnlyProcessor(SpanProcessor):
-    """Langfuse's processor, as far as it marks spans: its own, and those under its `propagate_attributes`."""
+    """Calls Langfuse's processor for spans of its own SDK and below its `propagate_attributes`."""
 
     def __init__(self, processor: Any) -> None:
         self._processor = processor
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Have it marked; the agent's own spans are spared what that takes."""
+        """Call the processor; the agent's own spans skip it, because that takes time."""
         context = get_current() if parent_context is None else parent_context
         scope = span.instrumentation_scope
         own = scope is not None and scope.name == "langfuse-sdk"
         if own or any(name.startswith("langfuse.") for name in context):
-            if span.parent is not None:  # the trace has a root already, as its claim in the baggage says
-                claim = format_trace_id(span.parent.trace_id)
-                context = set_baggage("langfuse_trace_id", claim, context)
+            if span.parent is not None:  # the trace has a root already: Langfuse reads that from the baggage
+                trace_id = format_trace_id(span.parent.trace_id)
+                context = set_baggage("langfuse_trace_id", trace_id, context)
             self._processor.on_start(span, context)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Have it forgotten, as the processor's own end of a span would, but for the sending."""
+        """Release the processor's state of the span, as its own `on_end` does, without an export."""
         self._processor._cleanup_app_root_state(span)  # noqa: SLF001
 
 
 def build_resource(environ: Mapping[str, str], *, version: str, environment: str, release: str) -> Resource:
-    """What every span says of where it came from; heeds OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES."""
+    """The resource of every span; it includes OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES."""
     name = environ.get("OTEL_SERVICE_NAME") or environ.get("AWS_LAMBDA_FUNCTION_NAME")
-    known = {
+    attributes = {
         SERVICE_NAME: name,
         SERVICE_VERSION: version,
         "langfuse.environment": environment,
         "langfuse.release": release,
     }
-    return Resource.create({key: value for key, value in known.items() if value})
+    return Resource.create({key: value for key, value in attributes.items() if value})
 
 
 def size_bytes(spans: Sequence[ReadableSpan]) -> int:
-    """Bytes, roughly, that the spans hold in memory."""
+    """Estimate the memory of the spans in bytes."""
     return sum(
         _size(span.attributes) + sum(_size(event.attributes) for event in span.events) for span in spans
     )

@@ -1,6 +1,6 @@
-"""Writes traces that would be lost to the log, and reads them back: `TRACE_SPOOL=log`.
+"""Writes traces that would be lost to the log, and reads them from it: `TRACE_SPOOL=log`.
 
-A record is one line of JSON that holds a part of a compressed OTLP request, small enough for a log event.
+A record is one line of JSON with a part of a compressed OTLP request, small enough for one log event.
 """
 
 import base64
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 _KEY: Final = "trace_spool"
 _PART: Final = 180_000
-"""Characters of a record's data: an event of CloudWatch Logs holds 262,144 bytes."""
+"""Characters of a record's data: a CloudWatch Logs event has at most 262,144 bytes."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class Spooled:
 
 
 def records(trace_id: str, request: bytes) -> Iterator[str]:
-    """The lines that hold an OTLP request."""
+    """Split an OTLP request into records, one line each."""
     data = base64.b64encode(gzip.compress(request, 9, mtime=0)).decode()
     digest = hashlib.sha256(request).hexdigest()[:16]
     parts = [data[start : start + _PART] for start in range(0, len(data), _PART)]
     for number, part in enumerate(parts):
-        about = {"trace_id": trace_id, "digest": digest, "part": number, "parts": len(parts), "data": part}
-        yield json.dumps({_KEY: about})
+        record = {"trace_id": trace_id, "digest": digest, "part": number, "parts": len(parts), "data": part}
+        yield json.dumps({_KEY: record})
 
 
 def read(lines: Iterable[str]) -> Iterator[Spooled]:
-    """The runs whose records are all among the lines, each once; other lines are passed over."""
+    """Yield the runs whose records are all among the lines, each once; other lines are ignored."""
     found: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
     done: set[tuple[str, str]] = set()
     for line in lines:
