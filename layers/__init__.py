@@ -23,7 +23,7 @@ ARCHITECTURE = "x86_64"
 PLATFORM = f"manylinux2014_{ARCHITECTURE}"
 """The wheels' platform tag."""
 
-BUILD_FORMAT = 2
+BUILD_FORMAT = 3
 """Increased when the builder or its checks change, so that layers built before are stale."""
 
 HERE = Path(__file__).parent

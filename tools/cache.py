@@ -6,8 +6,30 @@ from pathlib import Path
 
 import platformdirs
 
+from tools.command import Failure
+
 CACHE = Path(platformdirs.user_cache_dir("strands-langfuse-lambda", appauthor=False))
 """May be deleted at any time: missing files are made again."""
+
+_PRIVATE = 0o700
+_REMEDY = "make it writable, or set XDG_CACHE_HOME to a folder that is"
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder; the cache folder itself is only for its user, since what is in it is run.
+
+    Raises:
+        Failure: it cannot be created, and what to do.
+    """
+    try:
+        if path.is_relative_to(CACHE):
+            CACHE.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            if os.name == "posix" and CACHE.stat().st_mode & 0o077:
+                CACHE.chmod(_PRIVATE)
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        where = error.filename or path
+        raise Failure(f"{where} cannot be created ({os.strerror(error.errno or 0)}): {_REMEDY}") from None
 
 
 def read(path: Path) -> bytes | None:
@@ -18,14 +40,14 @@ def read(path: Path) -> bytes | None:
         return None
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write a file atomically: an interrupted write leaves no partial file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as opened:
             opened.write(data)
-        Path(scratch).chmod(0o644)
+        Path(scratch).chmod(mode)
         Path(scratch).replace(path)
     except BaseException:
         Path(scratch).unlink()

@@ -71,8 +71,8 @@ def _build(options: argparse.Namespace) -> int:
             checks = pool.submit(
                 importlib.import_module, "tools.build_layers.checks.run"
             )  # while pip downloads
-            build.build(progress=shown)
-            report = checks.result().check_layers(again=False, progress=shown)
+            built = [layer.name for layer in build.build(progress=shown)]
+            report = checks.result().check_layers(again=False, compiled=built, progress=shown)
         output.violations(report)
         if not report.passed:
             return 1

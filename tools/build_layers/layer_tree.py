@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from zipfile import ZipFile
 
 import layers
+from tools import archives, cache
 from tools.cache import CACHE
 
 _KEPT = 5
@@ -26,10 +26,10 @@ def unpack(zips: Sequence[Path], *, store: Path = CACHE) -> Path:
     folder = store / "layer-trees"
     tree = folder / hashlib.sha256("".join(map(layers.sha256, zips)).encode()).hexdigest()[:16]
     if not tree.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        cache.make_folder(folder)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".", ignore_cleanup_errors=True) as scratch:
             with ThreadPoolExecutor() as pool:
-                list(pool.map(functools.partial(_extract, target=Path(scratch, "opt")), zips))
+                list(pool.map(functools.partial(archives.extract, target=Path(scratch, "opt")), zips))
             _publish(Path(scratch, "opt"), tree)
     tree.touch()
     _clear(folder)
@@ -62,17 +62,6 @@ def _unite(trees: Sequence[Path], target: Path) -> None:
             _unite(found, target / name)
         else:
             (target / name).symlink_to(found[-1])
-
-
-def _extract(path: Path, *, target: Path) -> None:
-    made = set()
-    with ZipFile(path) as archive:
-        for info in (info for info in archive.infolist() if not info.is_dir()):
-            place = target / info.filename
-            if place.parent not in made:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                made.add(place.parent)
-            place.write_bytes(archive.read(info))
 
 
 def _publish(made: Path, tree: Path) -> None:

@@ -3,10 +3,11 @@
 Standard library only: the target interpreter runs this module too.
 """
 
+import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from struct import unpack
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
@@ -50,6 +51,17 @@ def read_entries(archive: ZipFile, data: bytes) -> Iterator[Entry]:
             name, extra = unpack("<HH", data[info.header_offset + 26 : info.header_offset + 30])
             start = info.header_offset + 30 + name + extra
             yield Entry(info, data[start : start + info.compress_size])
+
+
+def unsafe_reason(info: ZipInfo) -> str | None:
+    """Why a member must not be unpacked; None if it is a regular file or folder inside of its archive."""
+    for path in (PurePosixPath(info.filename), PureWindowsPath(info.filename)):
+        if path.is_absolute() or path.drive or path.root:
+            return "has an absolute path"
+        if ".." in path.parts:
+            return "leads outside its folder"
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    return "is a link or a device" if kind not in (0, stat.S_IFREG, stat.S_IFDIR) else None
 
 
 def describe(path: str, *, executable: bool = False) -> ZipInfo:

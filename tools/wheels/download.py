@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import layers
-from tools.cache import CACHE
+from tools.cache import CACHE, make_folder
 from tools.command import ERR, Failure
 from tools.wheels.lock_file import Pin, read_lock
 from tools.wheels.pip_errors import NO_MATCH, explain, last_line
@@ -74,7 +74,7 @@ def _cached(pin: Pin, store: Path) -> Path | None:
 
 
 def _download(missing: Sequence[Pin], store: Path, progress: Progress) -> Iterator[Path]:
-    store.mkdir(parents=True, exist_ok=True)
+    make_folder(store)
     count = min(_DOWNLOADS, math.ceil(len(missing) / _WORTH_A_PROCESS))
     by_work = sorted(missing, key=lambda pin: -len(pin.hashes))  # pip reads of all files of all releases
     parts = [by_work[start::count] for start in range(count)]

@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import io
 import json
 import os
@@ -187,6 +188,27 @@ def test_a_corrupt_cache_heals(stack, store, empty_store, kept):
         path.write_bytes(data if number else b"")
     build(stack, store=empty_store)
     assert bytes_of(stack) == before
+
+
+def test_a_compiled_wheel_that_another_user_put_into_the_cache_is_not_used(stack, store, empty_store):
+    build(stack, store=store)
+    before = bytes_of(stack)
+    forget(stack)
+    shutil.copytree(store, empty_store)
+    for path in empty_store.glob("compiled/*/*"):
+        changed = path.read_bytes()[32:].replace(b"agent", b"agens")
+        path.write_bytes(hashlib.sha256(changed).digest() + changed)
+    build(stack, store=empty_store)
+    assert bytes_of(stack) == before
+
+
+@pytest.mark.parametrize("path", ["../evil.py", "/evil.py", "odd-1.0.data/data/../../evil.py"])
+def test_a_wheel_with_a_path_outside_its_folder_is_rejected(index, one_layer, empty_store, path):
+    index.add("odd", "1.0", files={path: "evil = True\n"})
+    with pytest.raises(
+        Failure, match=r"odd-1.0-py3-none-any.whl cannot be compiled: .*do not use this wheel"
+    ):
+        build([one_layer("odd")], store=empty_store)
 
 
 def test_a_changed_zip_is_built_again(stack, store):
@@ -407,8 +429,8 @@ def test_check_reports_other_paths_in_json(tmp_path):
     told = command("check", "--json", str(tmp_path / "site"))
     verdict = json.loads(told.stdout)
     assert (told.returncode, verdict["passed"]) == (1, False)
-    assert verdict["skipped"] == {"versions": "there is no lock to compare with"}
-    assert verdict["gates"] == [name for name in CHECKS if name != "versions"]
+    assert verdict["skipped"] == dict.fromkeys(("wheels", "versions"), "there is no lock to compare with")
+    assert verdict["gates"] == [name for name in CHECKS if name not in ("wheels", "versions")]
     assert {"gate": "record", "message": "site: mine.py is in no RECORD"} in verdict["breaches"]
 
 

@@ -1,6 +1,8 @@
 """Each check passes the real layers, and reports the smallest change of exactly its kind."""
 
+import base64
 import dataclasses
+import hashlib
 import io
 import os
 import shutil
@@ -35,7 +37,7 @@ def changed(real, tmp_path):
         copy = tmp_path / f"{name}.zip"
         trees = {layer.name: layer for layer in real.layers}
         copy.write_bytes(_rezipped(trees[name].path, changes, more))
-        known = {key: getattr(trees[name], key) for key in ("name", "pins", "requirements")}
+        known = {key: getattr(trees[name], key) for key in ("name", "source", "pins", "requirements")}
         trees[name] = dataclasses.replace(read_path(copy), **known)
         return dataclasses.replace(real, layers=list(trees.values()), store=tmp_path)
 
@@ -113,6 +115,32 @@ def test_layout_reports_a_file_that_lambda_cannot_read(changed, real):
     private.info.external_attr = 0o100600 << 16
     said = reported("layout", changed("langfuse", {"backoff/_jitter.py": None}, more=[private]))
     assert said == ["langfuse: python/backoff/_jitter.py has the mode 100600"]
+
+
+# wheels
+
+
+def test_wheels_reports_bytecode_that_was_not_compiled_from_its_source(changed, real):
+    """Its RECORD and its header are right, and it names the right path: only compiling it again shows it."""
+    other = contents(real, COMPILED).replace(b"full_jitter", b"full_jittex")
+    assert other != contents(real, COMPILED)
+    record = metadata_of(real, "backoff").replace("METADATA", "RECORD")
+    rows = contents(real, record).decode().splitlines()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(other).digest()).rstrip(b"=").decode()
+    rows = [f"{COMPILED},sha256={digest},{len(other)}" if COMPILED in row else row for row in rows]
+    candidate = changed("langfuse", {COMPILED: other, record: "\n".join(rows).encode() + b"\n"})
+    assert reported("record", candidate) == reported("bytecode", candidate) == []
+    assert reported("wheels", candidate) == [
+        f"langfuse: {path} is not what backoff-2.2.1-py3-none-any.whl gives" for path in (record, COMPILED)
+    ]
+
+
+def test_wheels_reports_missing_and_additional_files(changed):
+    found = reported("wheels", changed("langfuse", {"mine.py": b"", "backoff/types.py": None}))
+    assert found == [
+        "langfuse: backoff/types.py of backoff-2.2.1-py3-none-any.whl is missing",
+        "langfuse: mine.py is in no wheel of the lock",
+    ]
 
 
 # versions, closure, duplicates
@@ -375,6 +403,18 @@ def test_imports_reports_a_missing_module_that_the_handler_puts_off(changed):
 def test_imports_reports_a_module_that_is_compiled(changed):
     said = reported("imports", changed("langfuse", {COMPILED: None}))
     assert "backoff/_jitter.py was compiled when it was imported" in said
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from strands.tools.mcp import MCPClient\n",
+        "import anyio\n",
+        "import ast, strands\nast.parse(open(strands.__file__).read(), strands.__file__)\n",
+    ],
+)
+def test_imports_accepts_packages_that_compile_source_of_their_own(real, handler, code):
+    assert reported("imports", dataclasses.replace(real, handler=handler(code))) == []
 
 
 def test_imports_reports_a_module_that_writes_beside_itself(changed, real):

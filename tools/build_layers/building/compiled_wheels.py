@@ -1,8 +1,11 @@
 """Compiled wheels: everything that a wheel puts into a layer, with its bytecode, kept in the cache."""
 
+import contextlib
 import hashlib
+import hmac
 import io
 import os
+import secrets
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import platformdirs
+
 from layers import interpreter
 from tools import cache
 from tools.build_layers import zip_entries
@@ -18,9 +23,13 @@ from tools.build_layers.building.compiler_pool import compiler_pool
 from tools.build_layers.progress import Progress
 from tools.build_layers.target_scripts import compile_wheel
 from tools.build_layers.zip_entries import Entry, read_entries
+from tools.command import Failure
 
 _COMPILER = (Path(compile_wheel.__file__), Path(zip_entries.__file__))
-_DIGEST_BYTES = hashlib.sha256().digest_size
+_KEY_FILE = Path(
+    platformdirs.user_state_dir("strands-langfuse-lambda", appauthor=False), "compiled-wheels.key"
+)
+_TAG_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -64,17 +73,24 @@ def compile_all(wheels: Iterable[Path], store: Path, progress: Progress) -> list
     """Take the compiled wheels from the cache, or compile them on all cores, each as soon as it arrives."""
     with compiler_pool(os.cpu_count() or 1) as compiled, ThreadPoolExecutor(os.cpu_count()) as pool:
         folder = pool.submit(_folder, store)  # starts an interpreter while the wheels arrive
+        key = _key()
 
         def one(wheel: Path) -> CompiledWheel:
             kept = folder.result() / wheel.parent.name
-            data = _intact(cache.read(kept))
+            data = _authentic(cache.read(kept), wheel, key)
             if data is None:
                 data = compiled(wheel)
-                cache.write(kept, hashlib.sha256(data).digest() + data)
+                cache.write(kept, _tag(data, wheel, key) + data)
             progress.advance()
-            return _read(wheel, data)
+            return read_compiled(wheel, data)
 
         return list(pool.map(one, wheels))
+
+
+def read_compiled(wheel: Path, data: bytes) -> CompiledWheel:
+    """A compiled wheel from what the compiler wrote."""
+    with ZipFile(io.BytesIO(data)) as archive:
+        return CompiledWheel(wheel, tuple(read_entries(archive, data)))
 
 
 def _folder(store: Path) -> Path:
@@ -83,13 +99,26 @@ def _folder(store: Path) -> Path:
     return store / "compiled" / hashlib.sha256(key).hexdigest()[:16]
 
 
-def _read(wheel: Path, data: bytes) -> CompiledWheel:
-    with ZipFile(io.BytesIO(data)) as archive:
-        return CompiledWheel(wheel, tuple(read_entries(archive, data)))
+def _key() -> bytes:
+    """The key that signs compiled wheels; it is kept outside of the cache, which may be shared or restored.
+
+    A wheel has a hash in the lock; what was compiled from it has none. Without the signature, whoever can
+    write to the cache could ship bytecode that is not compiled from the wheel's source.
+    """
+    key = cache.read(_KEY_FILE) or b""
+    if len(key) != _TAG_BYTES:
+        key = secrets.token_bytes(_TAG_BYTES)
+        with contextlib.suppress(Failure, OSError):  # then what is compiled now is compiled again next time
+            cache.write(_KEY_FILE, key, mode=0o600)
+    return key
 
 
-def _intact(kept: bytes | None) -> bytes | None:
-    """A cached compiled wheel without the digest that it starts with; None if it is damaged."""
-    if kept and hashlib.sha256(kept[_DIGEST_BYTES:]).digest() == kept[:_DIGEST_BYTES]:
-        return kept[_DIGEST_BYTES:]
+def _tag(data: bytes, wheel: Path, key: bytes) -> bytes:
+    return hmac.digest(key, wheel.parent.name.encode() + data, "sha256")
+
+
+def _authentic(kept: bytes | None, wheel: Path, key: bytes) -> bytes | None:
+    """A cached compiled wheel without its signature; None if it is damaged or not this user's."""
+    if kept and hmac.compare_digest(_tag(kept[_TAG_BYTES:], wheel, key), kept[:_TAG_BYTES]):
+        return kept[_TAG_BYTES:]
     return None

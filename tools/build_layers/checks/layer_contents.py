@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from layers import Layer
-from tools import wheels
+from tools import archives, wheels
 from tools.build_layers.locking import requirements
 from tools.build_layers.zip_entries import ROOT, read_entries
 from tools.command import Failure
@@ -64,6 +64,8 @@ class LayerContents:
     """Paths that are not under `python/`."""
     entries: Sequence[ZipInfo] = ()
     """The zip's descriptions; none for a folder."""
+    source: Layer | None = None
+    """The layer that was built; None for what another tool built."""
     pins: Mapping[str, str] | None = None
     """The versions of the layer's lock; None if there is no lock."""
     requirements: Sequence[Requirement] = ()
@@ -91,6 +93,7 @@ def read_layer(layer: Layer) -> LayerContents:
     return replace(
         _read_zip(layer.zip),
         name=layer.name,
+        source=layer,
         pins=_pins(layer),
         requirements=requirements.read(layer),
         services=layer.services,
@@ -123,6 +126,7 @@ def _read_zip(path: Path) -> LayerContents:
     try:
         data = path.read_bytes()
         with ZipFile(path) as archive:
+            archives.reject_unsafe(path, archive.infolist())
             stored = list(read_entries(archive, data))
     except (OSError, BadZipFile) as error:
         raise Failure(f"{path} cannot be read as a zip ({error})") from None

@@ -11,7 +11,7 @@ from pathlib import Path
 import layers
 from layers import Layer, function_asset
 from tools import cache
-from tools.build_layers.checks import binaries, boto_clients, files, metadata, on_target
+from tools.build_layers.checks import binaries, boto_clients, files, metadata, on_target, source_wheels
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import read_layer, read_path
 from tools.build_layers.checks.result import Report, Violation
@@ -22,6 +22,7 @@ Check = Callable[[Candidate], Iterator[str]]
 
 PER_LAYER: dict[str, Check] = {
     "layout": files.layout,
+    "wheels": source_wheels.source_wheels,
     "versions": files.versions,
     "record": metadata.record,
     "licences": metadata.licences,
@@ -44,16 +45,27 @@ CHECKS = PER_LAYER | TOGETHER
 """By name, in the order in which they are reported."""
 
 
-def check(candidate: Candidate, *, passed: Collection[str] = (), progress: Progress | None = None) -> Report:
-    """Run every check that can run here; layers named in `passed` have passed their own checks before."""
+def check(
+    candidate: Candidate,
+    *,
+    passed: Collection[str] = (),
+    compiled: Collection[str] = (),
+    progress: Progress | None = None,
+) -> Report:
+    """Run every check that can run here.
+
+    Layers named in `passed` have passed their own checks before. Those named in `compiled` were compiled from
+    their wheels by this process, so they need not be compiled again to be compared with them.
+    """
     skipped = _skipped(candidate)
     names = [name for name in CHECKS if name not in skipped]
-    rest = replace(candidate, layers=[layer for layer in candidate.layers if layer.name not in passed])
     shown = progress or Silent()
     shown.begin("Checking", len(names))
 
     def one(name: str) -> list[Violation]:
-        messages = CHECKS[name](rest if name in PER_LAYER else candidate)
+        known = {*passed, *(compiled if name == "wheels" else ())} if name in PER_LAYER else set()
+        rest = [layer for layer in candidate.layers if layer.name not in known]
+        messages = CHECKS[name](replace(candidate, layers=rest))
         violations = [Violation(name, message) for message in messages]
         shown.advance()
         return violations
@@ -65,9 +77,9 @@ def check(candidate: Candidate, *, passed: Collection[str] = (), progress: Progr
 
 def _skipped(candidate: Candidate) -> dict[str, str]:
     """The checks that cannot run for this candidate on this machine, and why."""
-    reasons = {}
+    reasons: dict[str, str] = {}
     if all(layer.pins is None for layer in candidate.layers):
-        reasons["versions"] = "there is no lock to compare with"
+        reasons |= dict.fromkeys(("wheels", "versions"), "there is no lock to compare with")
     if not on_target.imports_run_here():
         reasons["imports"] = "it runs the layers' machine code, which needs Linux on x86-64"
     return reasons
@@ -78,11 +90,13 @@ def check_layers(
     *,
     handler: Path | None = None,
     again: bool = True,
+    compiled: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Check the built layers, and record in their manifests whether they pass.
 
     With `again=False`, a layer that passed its own checks before is only checked together with the others.
+    Those named in `compiled` were compiled from their wheels by this process.
 
     Raises:
         Failure: one of them is not built, or not from the present lock.
@@ -96,7 +110,7 @@ def check_layers(
         else [name for name, built in manifests.items() if built.get("passed_alone") == built["digest"]]
     )
     candidate = Candidate([read_layer(layer) for layer in stack], handler or function_asset.assembled())
-    report = check(candidate, passed=passed, progress=progress)
+    report = check(candidate, passed=passed, compiled=compiled, progress=progress)
     for layer in stack:
         _record(layer, report, stack)
     return report

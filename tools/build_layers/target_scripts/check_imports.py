@@ -11,11 +11,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import FrameType
 from typing import Any, TextIO
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CHANGING = frozenset({"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod"})
+
+_SOURCE_TO_CODE = SourceFileLoader.source_to_code.__code__
 
 _LAZY = "traced_agent.cold_start.lazy_packages"
 
@@ -30,7 +34,7 @@ class ReadOnlyFolders:
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Handle one event of the interpreter (https://docs.python.org/3/library/audit_events.html)."""
-        if event == "compile" and (path := self._inside(arguments[1])):
+        if event == "compile" and (path := self._inside(arguments[1])) and _by_importlib(sys._getframe(1)):  # noqa: SLF001
             self.compiled[path] = None
         changes = event in _CHANGING or (event == "open" and int(arguments[2] or 0) & _WRITING)
         if changes and (path := self._inside(arguments[0])):
@@ -42,6 +46,15 @@ class ReadOnlyFolders:
         text = os.fsdecode(path) if isinstance(path, (str, bytes)) else ""
         folder = next(filter(text.startswith, self.folders), None)
         return text.removeprefix(folder) if folder else None
+
+
+def _by_importlib(frame: FrameType | None) -> bool:
+    """Whether importlib compiles a module, because it found no bytecode that it can use.
+
+    Packages may compile source of their own when they are imported: anyio parses its `__init__.py`.
+    """
+    callers = (frame, frame and frame.f_back)
+    return any(caller is not None and caller.f_code is _SOURCE_TO_CODE for caller in callers)
 
 
 def _attempt(what: str, load: Callable[[], object], output: TextIO) -> None:

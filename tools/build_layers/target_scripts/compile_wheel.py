@@ -13,10 +13,20 @@ import io
 import marshal
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
-from tools.build_layers.zip_entries import MOUNTED, ROOT, Entry, compress, move, read_entries, write_zip
+from tools.build_layers.zip_entries import (
+    MOUNTED,
+    ROOT,
+    Entry,
+    compress,
+    move,
+    read_entries,
+    unsafe_reason,
+    write_zip,
+)
 
 SCRIPTS = "bin/"
 """Where `pip install --target` puts programs; nothing imports them."""
@@ -66,6 +76,7 @@ def compiled_entries(data: bytes) -> list[Entry]:
     """Everything that a wheel installs, and its bytecode, sorted, with the RECORD of just that."""
     with ZipFile(io.BytesIO(data)) as wheel:
         stored = {installed_path(entry.path): entry for entry in read_entries(wheel, data)}
+        _reject_unsafe(entry.info for entry in stored.values())
         record = next(path for path in stored if re.fullmatch(r"[^/]+\.dist-info/RECORD", path))
         lines = csv.reader(stored[record].read().decode().splitlines())
         rows = {installed_path(row[0]): row[1:] for row in lines if row}
@@ -84,6 +95,12 @@ def compiled_entries(data: bytes) -> list[Entry]:
     rows[record] = ["", ""]
     parts[record] = compress(ROOT + record, record_text(rows).encode())
     return [parts[path] for path in sorted(parts)]
+
+
+def _reject_unsafe(members: Iterable[ZipInfo]) -> None:
+    for member in members:
+        if reason := unsafe_reason(ZipInfo(installed_path(member.filename))) or unsafe_reason(member):
+            raise ValueError(f"{member.filename!r} {reason}: do not use this wheel")
 
 
 def record_text(rows: dict[str, list[str]]) -> str:

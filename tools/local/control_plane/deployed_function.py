@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
+from tools import archives
 from tools.aws.account import STACK
 from tools.build_layers.layer_tree import unpack
 from tools.local.control_plane.server import ACCOUNT, ControlPlane, fetch
@@ -86,9 +86,7 @@ class Deployed:
     def _code(self, location: str, sha256: str) -> Path:
         target = self.directory / hashlib.sha256(sha256.encode()).hexdigest()[:16]
         if not target.exists():
-            archive = self._kept(location, f"{target.name}.zip")
-            with ZipFile(archive) as opened:
-                opened.extractall(target)
+            archives.extract(self._kept(location, f"{target.name}.zip"), target)
         return target
 
     def _layers(self, arns: list[str]) -> Path | None:

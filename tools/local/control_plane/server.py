@@ -147,7 +147,7 @@ class ControlPlane:
         }
 
     def _cdk(self, *words: str) -> None:
-        (cache.CACHE / "cdk").mkdir(parents=True, exist_ok=True)
+        cache.make_folder(cache.CACHE / "cdk")
         command = cdk.command(*words, "--no-notices", "--ci", "--progress", "events")
         ran = subprocess.run(
             command,
@@ -204,12 +204,9 @@ def _python() -> Path:
     """
     asked = tomllib.loads((cdk.ROOT / "pyproject.toml").read_text("utf-8"))
     wanted = asked["tool"]["hatch"]["envs"]["ministack"]["dependencies"][0].replace("==", "-")
-    remembered = cache.CACHE / "ministack.path"
-    known = Path((cache.read(remembered) or b"-").decode().strip())
-    if not any(known.glob(f"lib/python*/site-packages/{wanted}.dist-info")):
-        known = _environment()
-        cache.write(remembered, str(known).encode())
-    return known / "bin" / "python"
+    beside = Path(sys.prefix).with_name("ministack")  # hatch keeps a project's environments in one folder
+    made = any(beside.glob(f"lib/python*/site-packages/{wanted}.dist-info"))
+    return (beside if made else _environment()) / "bin" / "python"
 
 
 def _environment() -> Path:

@@ -10,12 +10,11 @@ import os
 import shutil
 import subprocess
 import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from layers import interpreter
-from tools import cache, wheels
+from tools import archives, cache, wheels
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
@@ -35,8 +34,7 @@ def directory(lock: Path) -> Path:
 
 def _fill(target: Path, lock: Path, python: Path) -> None:
     for wheel in wheels.fetch(lock):
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(target)
+        archives.extract(wheel, target)
     shutil.copy(BOOTSTRAP, target)
     compileall = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(target)]
     subprocess.run([str(python), "-I", *compileall], check=True, stdin=subprocess.DEVNULL)
@@ -45,7 +43,7 @@ def _fill(target: Path, lock: Path, python: Path) -> None:
 def kept(target: Path, fill: Callable[[Path], None]) -> Path:
     """A directory that `fill` fills the first time; whole, or not there."""
     if not target.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
+        cache.make_folder(target.parent)
         made = Path(tempfile.mkdtemp(dir=target.parent, prefix="making-"))
         try:
             fill(made)
