@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from tools.build_layers.zip_entries import unsafe_reason
 from tools.command import Failure
+from tools.zip_entries import unsafe_reason
 
 
 def reject_unsafe(archive: Path, members: Iterable[ZipInfo]) -> None:

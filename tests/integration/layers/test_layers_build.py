@@ -18,8 +18,8 @@ from tools.build_layers.building.compiler_pool import compiler_pool
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import read_layer
 from tools.build_layers.checks.run import CHECKS
-from tools.build_layers.zip_entries import TIME, read_entries
 from tools.command import Failure
+from tools.zip_entries import TIME, read_entries
 
 REPOSITORY = Path(__file__).parents[3]
 KILLED = 9

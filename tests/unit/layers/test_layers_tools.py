@@ -12,7 +12,6 @@ from tools import cache, wheels
 from tools.build_layers import layer_tree
 from tools.build_layers.checks.boto_clients import requested_services
 from tools.build_layers.target_scripts.compile_wheel import installed_path
-from tools.command import Failure
 
 LOCK = """\
 agent==1.0 \\
@@ -100,7 +99,7 @@ def test_no_interpreter_of_the_target_is_one_line_with_the_remedy(tmp_path):
 
 @pytest.mark.skipif(sys.version_info[:2] == (3, 13), reason="this Python is the target")
 def test_another_python_is_not_the_target():
-    with pytest.raises(Failure):
+    with pytest.raises(InterpreterError):
         interpreter.first_working([Path(sys.executable)])
 
 

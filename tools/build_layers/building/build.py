@@ -19,8 +19,8 @@ from tools import cache, wheels
 from tools.build_layers.building import selection
 from tools.build_layers.building.compiled_wheels import CompiledWheel, compile_all
 from tools.build_layers.progress import Progress, Silent
-from tools.build_layers.zip_entries import Entry, write_zip
 from tools.command import Failure
+from tools.zip_entries import Entry, write_zip
 
 
 def build(

@@ -17,13 +17,12 @@ from zipfile import ZipFile
 import platformdirs
 
 from layers import interpreter
-from tools import cache
-from tools.build_layers import zip_entries
+from tools import cache, zip_entries
 from tools.build_layers.building.compiler_pool import compiler_pool
 from tools.build_layers.progress import Progress
 from tools.build_layers.target_scripts import compile_wheel
-from tools.build_layers.zip_entries import Entry, read_entries
 from tools.command import Failure
+from tools.zip_entries import Entry, read_entries
 
 _COMPILER = (Path(compile_wheel.__file__), Path(zip_entries.__file__))
 _KEY_FILE = Path(

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 
 from tools.build_layers.target_scripts.compile_wheel import record_text
-from tools.build_layers.zip_entries import ROOT, Entry, compress
 from tools.command import Failure
+from tools.zip_entries import ROOT, Entry, compress
 
 _SERVICE = re.compile(rf"{ROOT}(?:botocore|boto3)/data/(?P<service>[^/]+)/")
 _RECORD = re.compile(rf"{ROOT}[^/]+\.dist-info/RECORD")

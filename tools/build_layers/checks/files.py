@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.limits import UNZIPPED, ZIPPED
-from tools.build_layers.zip_entries import ROOT, TIME
+from tools.zip_entries import ROOT, TIME
 
 _MODES = (0o100644, 0o100755)
 

@@ -16,8 +16,8 @@ from packaging.version import Version
 from layers import Layer
 from tools import archives, wheels
 from tools.build_layers.locking import requirements
-from tools.build_layers.zip_entries import ROOT, read_entries
 from tools.command import Failure
+from tools.zip_entries import ROOT, read_entries
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import platform
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -37,14 +36,11 @@ def _bytecode(layer: LayerContents) -> list[str]:
 
 
 def imports(candidate: Candidate) -> Iterator[str]:
-    """Strands, Langfuse, the OTLP exporter and the handler import from a read-only tree, uncompiled."""
+    """Strands, Langfuse, the OTLP exporter and the function's asset import read-only and uncompiled."""
     with tempfile.TemporaryDirectory() as scratch, _mounted(candidate) as mounted:
         modules = [_ENTRY, *_MODULES] if candidate.handler else _MODULES  # it decides how the rest is loaded
-        if candidate.handler:
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(candidate.handler, scratch, dirs_exist_ok=True, ignore=ignored)
         environment = {"HOME": scratch, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
-        arguments = (str(mounted), scratch, *modules)
+        arguments = (str(mounted), str(candidate.handler or ""), *modules)
         yield from target_process.run(check_imports, *arguments, environment=environment).splitlines()
 
 

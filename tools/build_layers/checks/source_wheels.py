@@ -12,7 +12,7 @@ from tools.build_layers.building.compiled_wheels import read_compiled
 from tools.build_layers.building.compiler_pool import compiler_pool
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import LayerContents
-from tools.build_layers.zip_entries import ROOT, Entry
+from tools.zip_entries import ROOT, Entry
 
 
 def source_wheels(candidate: Candidate) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from tools.build_layers.target_scripts.compile_wheel import UNCHECKED_HASH, cached_path, is_module
-from tools.build_layers.zip_entries import MOUNTED, ROOT
+from tools.zip_entries import MOUNTED, ROOT
 
 
 def faults(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:

@@ -73,10 +73,11 @@ def main(opt: str, handler: str, *modules: str) -> None:
     """Import the modules, and print what went wrong."""
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the modules print is not part of the output
+    sys.dont_write_bytecode = True  # importlib would only try, and report nothing
     python = Path(opt, "python")
     sys.path[:0] = [place for place in (handler, str(python)) if place]  # Lambda's order
     linked = {os.path.dirname(os.path.realpath(place)) for place in python.iterdir()}  # noqa: PTH120
-    folders = ReadOnlyFolders({str(python), *linked})
+    folders = ReadOnlyFolders(filter(None, {str(python), *linked, handler}))
     sys.addaudithook(folders)
     for module in modules:
         _attempt(f"import {module}", partial(importlib.import_module, module), output)
@@ -85,5 +86,5 @@ def main(opt: str, handler: str, *modules: str) -> None:
     for path in folders.compiled:
         print(f"{path} was compiled when it was imported", file=output)
     for path in folders.written:
-        print(f"{path} was opened for writing by an import, and /opt is read-only", file=output)
+        print(f"{path} was opened for writing by an import, but it is read-only on Lambda", file=output)
     output.close()

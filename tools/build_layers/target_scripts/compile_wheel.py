@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
 
-from tools.build_layers.zip_entries import (
+from tools.zip_entries import (
     MOUNTED,
     ROOT,
     Entry,
