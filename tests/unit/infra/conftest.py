@@ -119,6 +119,12 @@ def synthesize(assembly: Callable[..., Path]) -> Synthesize:
     return template
 
 
+@pytest.fixture(scope="session")
+def variants() -> dict[str, dict[str, str]]:
+    """The contexts of the table, by name."""
+    return VARIANTS
+
+
 @pytest.fixture(params=VARIANTS, scope="session")
 def variant(request: pytest.FixtureRequest) -> dict[str, str]:
     """Each context of the table, in turn."""

@@ -51,13 +51,14 @@ def answered(calling):
     """Calls a handler, and holds its answer against the contract."""
     called = calling(settings=Settings(langfuse_public_key="pk", langfuse_secret_key=SECRET))
 
-    def check(event):
+    def check(event, raw=b""):
         response = called.handler(event, _Context)
         assert set(response) == {"statusCode", "headers", "body", "isBase64Encoded"}
         assert all(isinstance(value, str) and value.isprintable() for value in response["headers"].values())
         told = json.dumps(response, ensure_ascii=False).encode().decode()
+        sent = str(event) + raw.decode(errors="replace")  # an answer may name a field as it was sent
         for inside in ("Traceback", ".py", "site-packages", "object at 0x", "pydantic", SECRET):
-            assert inside not in told.replace(json.dumps(event), "")
+            assert inside not in told or inside in sent
         if response["statusCode"] in (200, 204):
             return response
         body = json.loads(
@@ -90,7 +91,7 @@ def event_of(body, **changed):
 @example(b"[" * 100_000)
 @fuzzed(max_examples=2_500)
 def test_any_bytes(answered, raw):
-    answered(event_of(base64.b64encode(raw).decode(), isBase64Encoded=True))
+    answered(event_of(base64.b64encode(raw).decode(), isBase64Encoded=True), raw)
 
 
 @given(st.data())
@@ -100,7 +101,7 @@ def test_any_damage_to_a_good_body(answered, data):
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(raw)))
         raw[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
-    answered(event_of(base64.b64encode(raw).decode(), isBase64Encoded=True))
+    answered(event_of(base64.b64encode(raw).decode(), isBase64Encoded=True), raw)
 
 
 @given(OBJECTS | VALUES)
