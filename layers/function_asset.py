@@ -23,6 +23,7 @@ RUNTIME = PACKAGES / "traced_agent" / "src"
 _MOUNTED = "/var/task"
 """Where Lambda puts the function's code."""
 
+_RESERVED = {"traced_agent", "traced_agent.py"}
 _EXCLUDED = ("__pycache__", "*.egg-info", "*.dist-info", "*.pyc", ".*")
 _TIME = (1980, 1, 1, 0, 0, 0)
 _COMPILER = Path(__file__).with_name("compile_modules.py")
@@ -51,10 +52,8 @@ def assemble(agent: Path, target: Path) -> None:
     """
     if not (agent / "lambda_handler.py").is_file():
         raise AssetError(f"{agent} is not an agent's source folder: it has no lambda_handler.py")
-    if reserved := next(
-        (path for path in map(agent.joinpath, ("traced_agent", "traced_agent.py")) if path.exists()), None
-    ):
-        raise AssetError(f"{reserved} has the name of the runtime's package: rename it")
+    for reserved in {Path(name).parts[0] for name, _ in _walk(agent)} & _RESERVED:
+        raise AssetError(f"{agent / reserved} has the name of the runtime's package: rename it")
     for name, path in source_files(agent).items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target / name)

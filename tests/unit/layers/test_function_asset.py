@@ -109,6 +109,13 @@ def test_a_folder_without_a_handler_is_refused(tmp_path):
         package(tmp_path)
 
 
+def test_a_folder_that_holds_only_old_bytecode_is_not_a_module(agent):
+    (agent / "traced_agent" / "__pycache__").mkdir(parents=True)
+    (agent / "traced_agent" / "__pycache__" / "run.cpython-313.pyc").touch()
+
+    assert package(agent)
+
+
 def test_a_module_with_the_name_of_the_runtime_is_refused(agent):
     (agent / "traced_agent").mkdir()
     (agent / "traced_agent" / "__init__.py").touch()
