@@ -5,22 +5,34 @@ import sys
 
 import pytest
 
+from tests.example_agent.control_plane import ExampleControlPlane
 from tools.local.cloud.local_cloud import LocalCloud
-from tools.local.control_plane.server import ControlPlane
 
 
 @pytest.fixture(scope="session")
-def cloud():
-    """The default stack, deployed and served. Leave it as you found it: others ask it too."""
-    with LocalCloud() as deployed:
+def bootstrapped():
+    """Starts a control plane whose account is bootstrapped."""
+
+    @contextlib.contextmanager
+    def start():
+        with ExampleControlPlane() as plane:
+            plane.bootstrap(plane.synthesize({}))
+            yield plane
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def cloud(bootstrapped):
+    """The default stack with the example agent, deployed and served. Tests share it: leave it unchanged."""
+    with bootstrapped() as plane, LocalCloud(plane=plane) as deployed:
         yield deployed
 
 
 @pytest.fixture(scope="session")
-def control_plane():
+def control_plane(bootstrapped):
     """A bootstrapped control plane for the stack's variants, one at a time."""
-    with ControlPlane() as plane:
-        plane.bootstrap(plane.synthesize({}))
+    with bootstrapped() as plane:
         yield plane
 
 

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,17 +12,16 @@ from typing import Any
 
 import httpx
 import pytest
-from aws_cdk import App
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from infra.app import build
 from infra.options import Options
+from tests.example_agent.control_plane import ExampleControlPlane
 from tests.example_agent.source import EXAMPLE_AGENT
 from tools.aws import account, cdk, invoke
 from tools.local.cloud.local_cloud import LocalCloud
-from tools.local.control_plane.server import CREDENTIALS, ControlPlane
+from tools.local.control_plane.server import CREDENTIALS
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from traced_agent import metrics
 
@@ -37,25 +35,9 @@ ORIGIN = "https://app.example.com"
 PROFILE = "arn:aws:bedrock:us-east-1:000000000000:application-inference-profile/a1b2c3"
 
 
-class FastPlane(ControlPlane):
-    """A control plane whose deployments are synthesized in this process, where the CDK is warm."""
-
-    @property
-    def scratch(self) -> str:
-        return self._scratch.name
-
-    def synthesize(self, context: Mapping[str, str], agent_source: Path = EXAMPLE_AGENT) -> Path:
-        out = Path(tempfile.mkdtemp(dir=self._scratch.name))
-        flags = json.loads((cdk.ROOT / "cdk.json").read_text("utf-8"))["context"]
-        app = App(context={**flags, **context}, outdir=str(out))
-        build(app, {}, agents={"handler": agent_source})
-        app.synth()
-        return out
-
-
 @pytest.fixture(scope="module")
-def plane() -> Iterator[FastPlane]:
-    with FastPlane() as plane:
+def plane() -> Iterator[ExampleControlPlane]:
+    with ExampleControlPlane() as plane:
         plane.bootstrap(plane.synthesize({}))
         yield plane
 
@@ -175,7 +157,7 @@ VARIANTS = {
 
 @pytest.mark.usefixtures("credentials")
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_variant_is_deployed_answers_refuses_and_is_gone(name: str, plane: FastPlane) -> None:
+def test_a_variant_is_deployed_answers_refuses_and_is_gone(name: str, plane: ExampleControlPlane) -> None:
     variant = VARIANTS[name]
     said: list[str] = []
     with LocalCloud(variant.context, plane=plane, log=said.append) as cloud:
@@ -191,7 +173,7 @@ def test_a_variant_is_deployed_answers_refuses_and_is_gone(name: str, plane: Fas
 
 
 @pytest.mark.usefixtures("credentials")
-def test_traces_go_to_a_plain_collector_and_nowhere_else(plane: FastPlane) -> None:
+def test_traces_go_to_a_plain_collector_and_nowhere_else(plane: ExampleControlPlane) -> None:
     with FakeLangfuse(secret_key="sk-of-the-collector") as collector:
         keys = base64.b64encode(f"{collector.public_key}:{collector.secret_key}".encode()).decode()
         headers = json.dumps({"authorization": f"Basic {keys}"})
@@ -209,27 +191,29 @@ def test_traces_go_to_a_plain_collector_and_nowhere_else(plane: FastPlane) -> No
 
 
 def test_deploying_twice_changes_nothing_and_one_line_uploads_the_handler_alone(
-    plane: FastPlane, tmp_path: Path
+    plane: ExampleControlPlane, tmp_path: Path
 ) -> None:
     first = plane.synthesize({})
     plane.deploy(first)
     try:
         deployed, uploaded = _deployed(plane), _uploaded(plane)
         clone = shutil.copytree(EXAMPLE_AGENT, tmp_path / "clone")
-        plane.deploy(plane.synthesize({}, clone))
+        plane.agent_source = clone
+        plane.deploy(plane.synthesize({}))
         assert (_deployed(plane), _uploaded(plane)) == (deployed, uploaded)
 
         with (clone / "lambda_handler.py").open("a") as handler:
             handler.write("# one line more\n")
-        plane.deploy(plane.synthesize({}, clone))
+        plane.deploy(plane.synthesize({}))
         assert {key.rpartition(".")[2] for key in _uploaded(plane) - uploaded} == {"zip", "json"}
         assert len(_uploaded(plane) - uploaded) == 2  # the handler, and the template that names it
         assert _deployed(plane)["url"] == deployed["url"]
     finally:
+        plane.agent_source = EXAMPLE_AGENT
         plane.destroy(first)
 
 
-def test_a_change_of_model_and_memory_keeps_the_url(plane: FastPlane) -> None:
+def test_a_change_of_model_and_memory_keeps_the_url(plane: ExampleControlPlane) -> None:
     first = plane.synthesize({})
     before = plane.deploy(first)["FunctionUrl"]
     try:
@@ -239,7 +223,7 @@ def test_a_change_of_model_and_memory_keeps_the_url(plane: FastPlane) -> None:
         plane.destroy(first)
 
 
-def test_the_desk_takes_the_stack_from_deploy_to_destroy(plane: FastPlane) -> None:
+def test_the_desk_takes_the_stack_from_deploy_to_destroy(plane: ExampleControlPlane) -> None:
     keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-desk", "LANGFUSE_SECRET_KEY": "sk-lf-canary-of-the-desk"}
     said = _run(plane, "tools.aws.deploy", "-c", "sessions=true", **keys)
     outputs = _outputs(plane)
@@ -256,7 +240,7 @@ def test_the_desk_takes_the_stack_from_deploy_to_destroy(plane: FastPlane) -> No
     assert json.loads(kept) == keys
 
 
-def _run(plane: FastPlane, module: str, *words: str, **environ: str) -> str:
+def _run(plane: ExampleControlPlane, module: str, *words: str, **environ: str) -> str:
     ran = subprocess.run(
         [sys.executable, "-m", module, *words],
         check=False,
@@ -270,18 +254,18 @@ def _run(plane: FastPlane, module: str, *words: str, **environ: str) -> str:
     return ran.stdout + ran.stderr
 
 
-def _outputs(plane: FastPlane) -> dict[str, str]:
+def _outputs(plane: ExampleControlPlane) -> dict[str, str]:
     (stack,) = plane.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def _variables(plane: FastPlane) -> dict[str, str]:
+def _variables(plane: ExampleControlPlane) -> dict[str, str]:
     name = _outputs(plane)["FunctionName"]
     config = plane.client("lambda").get_function_configuration(FunctionName=name)
     return dict(config["Environment"]["Variables"])
 
 
-def _deployed(plane: FastPlane) -> dict[str, Any]:
+def _deployed(plane: ExampleControlPlane) -> dict[str, Any]:
     (stack,) = plane.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
     outputs = _outputs(plane)
     function = plane.client("lambda").get_function_configuration(FunctionName=outputs["FunctionName"])
@@ -292,13 +276,13 @@ def _deployed(plane: FastPlane) -> dict[str, Any]:
     }
 
 
-def _uploaded(plane: FastPlane) -> set[str]:
+def _uploaded(plane: ExampleControlPlane) -> set[str]:
     s3 = plane.client("s3")
     (bucket,) = (one["Name"] for one in s3.list_buckets()["Buckets"] if "assets" in one["Name"])
     return {found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", ())}
 
 
-def _all_that_is_told(plane: FastPlane) -> str:
+def _all_that_is_told(plane: ExampleControlPlane) -> str:
     """What the control plane tells of the stack, to whoever may look but not read secrets."""
     cloudformation, function = plane.client("cloudformation"), plane.client("lambda")
     told = [
@@ -316,7 +300,7 @@ def _all_that_is_told(plane: FastPlane) -> str:
     return str(told)
 
 
-def _left(plane: FastPlane) -> dict[str, Any]:
+def _left(plane: ExampleControlPlane) -> dict[str, Any]:
     """What the control plane still holds that belonged to the stack."""
     found = {
         "functions": plane.client("lambda").list_functions()["Functions"],

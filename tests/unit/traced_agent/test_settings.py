@@ -11,6 +11,8 @@ from traced_agent.settings import Settings, SettingsError
 VALUES = {int: "7", bool: "true", float: "0.5", str: "https://example.com/x"}
 CHOICES = {
     "BEDROCK_REGION": "eu-central-1",
+    "GUARDRAIL": "gr1a2b3c4d5e:1",
+    "KNOWLEDGE_BASE_ID": "ABCDE12345",
     "LANGFUSE_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:team/langfuse-AbCdEf",
     "LANGFUSE_TRACING_ENVIRONMENT": "staging_2",
     "LOG_LEVEL": "DEBUG",

@@ -6,14 +6,12 @@ from traced_agent.cold_start import startup  # first, before all that is heavy
 import functools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import boto3
 from strands import Agent
-from strands.models import Model
 
-from traced_agent import logs, metrics
+from traced_agent import logs, metrics, models
 from traced_agent.aws.boto3_session import shared_session
 from traced_agent.errors import ApiError, to_api_error
 from traced_agent.http import envelope, function_url
@@ -21,15 +19,14 @@ from traced_agent.http.function_url import Request, Response
 from traced_agent.http.info import InfoRoutes
 from traced_agent.http.routes import Routes, dispatch
 from traced_agent.http.run_request import RunRequest, parse_request
+from traced_agent.models import BuildModel
 from traced_agent.run import Answer, Run, run_agent
+from traced_agent.run_agents import RunAgents
 from traced_agent.sessions import SessionStore, turn
 from traced_agent.settings import Settings
 from traced_agent.streaming.response_writer import ResponseWriter, ResponseWriters
 from traced_agent.tracing.after_response import AfterResponse, start_after_response
 from traced_agent.tracing.tracer import RunTracer, start_tracing
-
-BuildModel = Callable[[Settings, boto3.Session], Model]
-"""Builds the model, once per execution environment."""
 
 BuildAgent = Callable[..., Agent]
 """Builds the agent of one run: `build_agent(model, callback_handler=..., session_manager=...)`."""
@@ -57,7 +54,7 @@ class Handler:
     @property
     def routes(self) -> Routes[Exchange]:
         """Every path, and the route of each of its methods."""
-        info = InfoRoutes(self.settings, traced=self.tracer.enabled)
+        info = InfoRoutes(self.settings, traced=self.tracer.enabled, new_agent=self.new_agent)
         return {
             "/": {**({"GET": info.home} if self.settings.page else {}), "POST": self.answer},
             "/invocations": {"POST": self.answer},
@@ -93,12 +90,12 @@ class Handler:
             try:
                 answer = self._run_agent(run_request, exchange, request.headers.get("accept", ""))
             except Exception as error:
-                api_error = self._to_api_error(error)
+                api_error = self._to_api_error(error, run)
                 observation.fail(api_error.code, api_error.message)
                 raise
             observation.answer({"response": answer.response})
         logs.log_answer(run, answer)
-        return envelope.success(run, run_request.text, answer, self.settings.bedrock_model_id)
+        return envelope.success(run, run_request.text, answer, self._model_id(run))
 
     def _run_agent(self, run_request: RunRequest, exchange: Exchange, accept: str) -> Answer:
         run = exchange.run
@@ -106,10 +103,11 @@ class Handler:
         with turn(self.sessions, *ids, seconds=run.remaining_s) as session_manager:
             first_event = {"run_id": run.id, "trace_id": run.links["trace_id"]}
             on_event = exchange.writer.start_stream(accept, first_event)
+            run.agents = RunAgents(self.settings.max_turns, self.settings.max_tokens, on_event)
             return run_agent(
                 self.new_agent(callback_handler=on_event, session_manager=session_manager),
                 run_request.text,
-                limits={"turns": self.settings.max_turns, "output_tokens": self.settings.max_tokens},
+                agents=run.agents,
                 seconds=run.remaining_s - self._reserve_s(run),
             )
 
@@ -118,12 +116,16 @@ class Handler:
         return min(run.remaining_s / 2, self.settings.trace_export_timeout_s + 1)
 
     def _error_response(self, run: Run, error: Exception) -> Response:
-        api_error = self._to_api_error(error)
+        api_error = self._to_api_error(error, run)
         logs.log_error(run, api_error, error)
         return envelope.failure(run, api_error)
 
-    def _to_api_error(self, error: Exception) -> ApiError:
-        return to_api_error(error, self.settings.bedrock_model_id, self.settings.bedrock_region)
+    def _to_api_error(self, error: Exception, run: Run) -> ApiError:
+        return to_api_error(error, self._model_id(run), self.settings.bedrock_region)
+
+    def _model_id(self, run: Run) -> str:
+        """The model of the run: the fallback model if the run switched to it."""
+        return (run.agents and run.agents.fallback_model_id) or self.settings.bedrock_model_id
 
 
 def create_handler(
@@ -148,7 +150,9 @@ def create_handler(
     session = functools.partial(shared_session, settings.bedrock_region)
     tracer = start_tracing(settings, session)
     after_response = start_after_response(tracer.export if tracer.enabled else None, settings, environ)
-    new_agent = functools.partial(build_agent, build_model(settings, session()))
+    model = models.build(build_model, settings, session())
+    settings = replace(settings, bedrock_model_id=models.model_id(model) or settings.bedrock_model_id)
+    new_agent = functools.partial(build_agent, model)
     writers = ResponseWriters(environ, streaming=settings.streaming)
     sessions = SessionStore.start(settings, session, environ)
     handler = Handler(settings, new_agent, tracer, after_response, writers, sessions)

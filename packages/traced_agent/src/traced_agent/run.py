@@ -3,18 +3,19 @@
 import asyncio
 import datetime as dt
 import os
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from strands import Agent
 from strands.agent import AgentResult
 from strands.hooks import MessageAddedEvent
-from strands.types.agent import Limits
-from strands.types.exceptions import MaxTokensReachedException
+from strands.types.exceptions import MaxTokensReachedException, StructuredOutputException
 
+from traced_agent import multi_agent, run_agents, structured_output
 from traced_agent.errors import ApiError
+from traced_agent.run_agents import RunAgents
 from traced_agent.tracing.tracer import UNTRACED
 from traced_agent.worker_threads import DeadlineExceeded, run_with_timeout
 
@@ -29,6 +30,8 @@ class Run:
     timestamp: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).isoformat())
     started: float = field(default_factory=time.monotonic)
     links: Mapping[str, str | None] = field(default_factory=lambda: UNTRACED)
+    agents: RunAgents | None = None
+    """The agents of the run, once one is built."""
 
     @property
     def elapsed_s(self) -> float:
@@ -53,30 +56,40 @@ class Answer:
     response: str
     stop_reason: str
     usage: Mapping[str, int]
+    data: Mapping[str, Any] | None = None
+    """The object of an agent with an output model."""
 
 
-def run_agent(agent: Agent, query: str, *, limits: Limits, seconds: float) -> Answer:
+run_agents.observe_new_agents()
+
+
+def run_agent(agent: Agent, query: str, *, agents: RunAgents, seconds: float) -> Answer:
     """Ask the agent, and wait for its answer no longer than `seconds`.
 
     Raises:
         DeadlineExceeded: it was not done; its thread is left behind, and told to stop when it can.
         ApiError: it ended without an answer.
     """
-    cancel = threading.Event()
     try:
-        result = run_with_timeout(seconds, lambda: _invoke(agent, query, limits, cancel))
+        result = run_with_timeout(seconds, lambda: _invoke(agent, query, agents))
     except DeadlineExceeded:
-        cancel.set()
+        agents.cancel.set()
         raise
     response = str(result).strip()
     if not response and result.stop_reason == "end_turn":
         raise ApiError("model_error", "The model ended without an answer: send the query again")
-    return Answer(response, result.stop_reason, _usage(result))
+    stop_reason = agents.stopped_by or result.stop_reason
+    return Answer(response, stop_reason, agents.usage, structured_output.data(agent, result))
 
 
-def _invoke(agent: Agent, query: str, limits: Limits, cancel: threading.Event) -> AgentResult:
+def _invoke(agent: Agent, query: str, agents: RunAgents) -> AgentResult:
     try:
-        result = agent(query, limits=limits, cancel_signal=cancel)
+        with agents.observing():
+            result = multi_agent.invoke(agent, query, agents)
+    except StructuredOutputException:
+        if model := structured_output.output_model(agent):
+            raise structured_output.not_filled(agent, model) from None
+        raise
     except MaxTokensReachedException:
         # What was said until then is worth having; the stop reason tells that it was cut.
         return AgentResult("max_tokens", agent.messages[-1], agent.event_loop_metrics, state={})
@@ -92,8 +105,3 @@ def _close(agent: Agent) -> None:
     """
     agent.messages.append({"role": "assistant", "content": [{"text": "(Stopped here by a limit.)"}]})
     asyncio.run(agent.hooks.invoke_callbacks_async(MessageAddedEvent(agent, agent.messages[-1])))
-
-
-def _usage(result: AgentResult) -> dict[str, int]:
-    used = result.metrics.accumulated_usage
-    return {name: used[name] for name in ("inputTokens", "outputTokens", "totalTokens")}

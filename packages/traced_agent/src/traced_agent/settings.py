@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+NO_BEDROCK_MODEL = "none"
+"""The model id of a deployment whose agent uses another provider's model."""
+
 
 class SettingsError(ValueError):
     """A value that cannot be used; the message names the variable and what it takes."""
@@ -37,6 +40,12 @@ _secret = _like(
     r"(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:)?[a-zA-Z0-9/_+=.@-]+",
     "the name or the ARN of a secret",
 )
+
+_guardrail = _like(
+    r"[a-z0-9]{1,64}:(DRAFT|[1-9]\d{0,7})",
+    "a guardrail's id and version, like gr1a2b3c4d5e:1 or gr1a2b3c4d5e:DRAFT",
+)
+_knowledge_base = _like(r"[0-9A-Z]{10}", "the id of a knowledge base, ten capital letters and digits")
 
 
 def _url(value: str) -> str:
@@ -110,6 +119,9 @@ class Settings:
     bedrock_model_id: str = _setting(
         "BEDROCK_MODEL_ID", parse=_text, default="us.anthropic.claude-sonnet-4-6"
     )
+    fallback_model_id: str = _setting("FALLBACK_MODEL_ID", parse=_text, default="")
+    guardrail: str = _setting("GUARDRAIL", parse=_guardrail, default="")
+    knowledge_base_id: str = _setting("KNOWLEDGE_BASE_ID", parse=_knowledge_base, default="")
     max_tokens: int = _setting("MAX_TOKENS", parse=_count, default=4096)
     max_turns: int = _setting("MAX_TURNS", parse=_count, default=10)
     log_level: str = _setting(
@@ -139,6 +151,11 @@ class Settings:
     streaming: bool = _setting("STREAMING", parse=_switch, default=False)
     page: bool = _setting("PAGE", parse=_switch, default=False)
     session_bucket: str = _setting("SESSION_BUCKET", parse=_text, default="")
+
+    @property
+    def uses_bedrock(self) -> bool:
+        """Whether the function may invoke a Bedrock model: not with the model id `none`."""
+        return self.bedrock_model_id != NO_BEDROCK_MODEL
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

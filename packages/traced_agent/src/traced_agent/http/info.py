@@ -1,8 +1,10 @@
 """What the function says of itself, without asking the model."""
 
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from traced_agent import structured_output
 from traced_agent.http.accept import HTML, wants
 from traced_agent.http.function_url import Request, Response
 from traced_agent.settings import Settings
@@ -15,6 +17,8 @@ class InfoRoutes:
 
     settings: Settings
     traced: bool
+    new_agent: Callable[[], object] | None = None
+    """Builds an agent; the OpenAPI document contains the schema of its output model."""
 
     def health(self, _request: Request, _context: object) -> Response:
         """Say that the function is well, and what runs."""
@@ -41,4 +45,5 @@ class InfoRoutes:
         """Say, for programs, what can be asked."""
         from traced_agent.http import openapi  # noqa: PLC0415
 
-        return Response.json(200, openapi.document(page=self.settings.page))
+        model = structured_output.output_model(self.new_agent()) if self.new_agent else None
+        return Response.json(200, openapi.document(page=self.settings.page, output_model=model))

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from traced_agent.errors import STATUS
@@ -37,8 +38,13 @@ def description(settings: Settings) -> dict[str, Any]:
 
 
 @functools.cache
-def document(*, page: bool) -> Mapping[str, Any]:
-    """What can be asked, and what can come back; with the page on, there is something to get at `/`."""
+def document(*, page: bool, output_model: type[BaseModel] | None = None) -> Mapping[str, Any]:
+    """Describe the requests and the responses.
+
+    Args:
+        page: whether `GET /` is served.
+        output_model: the agent's output model; its schema describes `data` in the answer.
+    """
     ask = {
         "post": {
             "operationId": "ask",
@@ -66,7 +72,7 @@ def document(*, page: bool) -> Mapping[str, Any]:
             "/ping": {"get": _named(health["get"], "ping")},
             "/openapi.json": {"get": _named(_get("This document"), "openapi")},
         },
-        "components": {"schemas": {**_requests(), **_answers()}},
+        "components": {"schemas": {**_requests(), **_answers(output_model)}},
     }
 
 
@@ -116,9 +122,21 @@ def _requests() -> dict[str, Any]:
     return schemas
 
 
-def _answers() -> dict[str, Any]:
+def _data(output_model: type[BaseModel]) -> dict[str, Any]:
+    """The output model's schemas; the prefix keeps the names of its parts apart from ours."""
+    schema = output_model.model_json_schema(
+        ref_template="#/components/schemas/Data.{model}", mode="serialization"
+    )
+    parts = {f"Data.{name}": part for name, part in schema.pop("$defs", {}).items()}
+    return {"Data": schema, **parts}
+
+
+def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
     usage = {
         name: {"type": "integer", "minimum": 0} for name in ("inputTokens", "outputTokens", "totalTokens")
+    }
+    cached = {
+        name: {"type": "integer", "minimum": 0} for name in ("cacheReadInputTokens", "cacheWriteInputTokens")
     }
     error = {"code": {"enum": sorted(STATUS)}, "message": _STRING}
     return {
@@ -130,9 +148,10 @@ def _answers() -> dict[str, Any]:
                 "response": _STRING,
                 "model_id": _STRING,
                 "stop_reason": _STRING,
-                "usage": _object(usage),
+                "usage": _object(usage, optional=cached),
                 "duration_ms": {"type": "integer", "minimum": 0},
-            }
+            },
+            optional={"data": _ref("Data")} if output_model else None,
         ),
         "Error": _object(
             {"success": {"const": False}, **_RUN, "error": _object(error, optional={"field": _STRING})}
@@ -146,6 +165,7 @@ def _answers() -> dict[str, Any]:
                 "tracing": {"enum": ["on", "off"]},
             }
         ),
+        **(_data(output_model) if output_model else {}),
     }
 
 

@@ -53,23 +53,30 @@ class SseWriter:
                 self._write(encode_event(event, content))
             self._closed.set()
 
-    def on_event(self, **said: Any) -> None:
-        """Pass on the text and the tools in what Strands says: an Agent's `callback_handler`."""
+    def on_event(self, *, nested_agent: str | None = None, **said: Any) -> None:
+        """Pass on the text and the tools in what Strands says: an Agent's `callback_handler`.
+
+        Args:
+            nested_agent: the name of the agent, if another agent called it: its text is not the answer's.
+            said: Strands' event.
+        """
+        agent = {"agent": nested_agent} if nested_agent else {}
         if said.get("data"):
-            self.send("text", {"text": said["data"]})
+            self.send("agent" if nested_agent else "text", {**agent, "text": said["data"]})
         for block in said.get("message", {}).get("content", ()):
             if "toolUse" in block:
-                self._tool_started(block["toolUse"])
+                self._tool_started(block["toolUse"], agent)
             elif "toolResult" in block:
-                self._tool_ended(block["toolResult"])
+                self._tool_ended(block["toolResult"], agent)
 
-    def _tool_started(self, use: Mapping[str, Any]) -> None:
+    def _tool_started(self, use: Mapping[str, Any], agent: Mapping[str, str]) -> None:
         self._tools[use["toolUseId"]] = use["name"]
-        self.send("tool", {"name": use["name"], "state": "started"})
+        self.send("tool", {"name": use["name"], "state": "started", **agent})
 
-    def _tool_ended(self, result: Mapping[str, Any]) -> None:
+    def _tool_ended(self, result: Mapping[str, Any], agent: Mapping[str, str]) -> None:
         name = self._tools.pop(result["toolUseId"], "tool")
-        self.send("tool", {"name": name, "state": "failed" if result["status"] == "error" else "finished"})
+        state = "failed" if result["status"] == "error" else "finished"
+        self.send("tool", {"name": name, "state": state, **agent})
 
     def _write_if_open(self, data: bytes) -> None:
         with self._writing:
