@@ -23,7 +23,7 @@ def agentmesh():
     for words in (["create", "collector"], ["find", "collector"]):
         hatch = [sys.executable, "-m", "hatch", "--no-color", "env", *words]
         done = subprocess.run(hatch, check=True, capture_output=True, text=True, cwd=ROOT, env=clean)
-    return Path(done.stdout.split()[-1]) / "bin" / "agentmesh"
+    return Path(done.stdout.splitlines()[-1]) / "bin" / "agentmesh"
 
 
 class Collector:

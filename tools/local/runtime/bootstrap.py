@@ -20,6 +20,7 @@ sys.path[:] = [
 ]
 
 if __name__ == "__main__":
-    from awslambdaric.__main__ import main
+    # The same name as in AWS's runtime: monitoring SDKs look for `__main__.awslambdaricmain`.
+    import awslambdaric.__main__ as awslambdaricmain
 
-    main(["bootstrap", os.environ["_HANDLER"]])
+    awslambdaricmain.main(["bootstrap", os.environ["_HANDLER"]])

@@ -13,6 +13,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-m
 import base64
 import functools
 import http.client
+import inspect
 import json
 import logging
 import sys
@@ -183,4 +184,7 @@ class StreamingRuntime:
 
 def _takes_request_id(client: type, name: str) -> bool:
     code = getattr(getattr(client, name, None), "__code__", None)
-    return code is not None and code.co_varnames[1:2] == ("invoke_id",)
+    if code is None:
+        return False
+    # A monitoring SDK may have wrapped the method in a function of `*args`, which passes them on.
+    return code.co_varnames[1:2] == ("invoke_id",) or bool(code.co_flags & inspect.CO_VARARGS)
