@@ -20,6 +20,7 @@ class AgentMetrics:
         self.concurrency = function.metric("ConcurrentExecutions", period=PERIOD, statistic="Maximum")
         self.failed_answers = function.metric("Url5xxCount", period=PERIOD, statistic="Sum")
         self.failed_runs = self._written(written.RUNS_FAILED)
+        self.rejected_requests = self._written(written.REQUESTS_REJECTED)
         self.lost_traces = self._written(written.TRACES_LOST)
         self.waiting_traces = self._written(written.TRACES_WAITING, statistic="Maximum")
         self.oldest_trace = self._written(written.OLDEST_TRACE_AGE, statistic="Maximum")

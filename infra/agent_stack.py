@@ -83,6 +83,7 @@ class AgentStack(Stack):
             export_s=settings.trace_export_timeout_s,
             email=options.alarm_email,
             key=key,
+            tokens=options.auth == "jwt",
         )
         dashboard = Dashboard(
             self, "Watch", metrics=metrics, log_group=self.agent.log_group, snapstart=options.snapstart

@@ -14,6 +14,8 @@ from infra.agent_metrics import AgentMetrics
 NEAR_TIMEOUT = 0.9
 MANY_WAITING = 100
 """Runs in one execution environment whose traces wait to be sent."""
+MANY_REJECTED = 100
+"""Requests without a valid token, within the period of the metric."""
 LONG_WAITING_S = 300
 """Environments are recycled after some minutes without requests, and their waiting traces with them."""
 
@@ -31,11 +33,19 @@ class Alarms(Construct):
         export_s: float,
         email: str,
         key: kms.IKey | None,
+        tokens: bool,
     ) -> None:
         super().__init__(scope, construct_id)
         action = actions.SnsAction(_topic(self, email, key)) if email else None
         longest = metrics.duration("Maximum")
+        rejected = (
+            "RejectedRequests",
+            metrics.rejected_requests,
+            MANY_REJECTED,
+            "Many requests had no valid token",
+        )
         for name, metric, threshold, meaning in (
+            *([rejected] if tokens else []),
             ("Errors", metrics.errors, 1, "Invocations crashed or timed out"),
             ("FailedAnswers", metrics.failed_answers, 1, "Callers received a status of 500 or above"),
             ("FailedRuns", metrics.failed_runs, 1, "Runs failed, also while they streamed their answer"),

@@ -13,14 +13,20 @@ from infra.context import ContextError, key, parser, setting
 from infra.parsers import choice, encrypted, number, switch
 from traced_agent.settings import Settings
 
+_NO_PAGE = {
+    "iam": "a browser does not sign its requests",
+    "jwt": "the page has no tokens, and applications that have them have their own front end",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What a deployment can be told, with `-c key=value` or an environment variable."""
 
     auth: str = key(
-        "Who can call the URL: `none` is everyone, `iam` is principals of the account, who sign the request",
-        parse=choice("none", "iam"),
+        "Who can call the URL: `none` is everyone, `iam` is principals of the account, who sign the request, "
+        "`jwt` is users with a token of `jwt_issuer`",
+        parse=choice("none", "iam", "jwt"),
         default="none",
     )
     region: str = key(
@@ -33,6 +39,10 @@ class Options:
         "The name of the stack; another name gives a second, independent stack",
         parse=parsers.stack_name,
         default="strands-langfuse-lambda",
+    )
+    jwt_issuer: str = setting("jwt_issuer", "The OpenID Connect issuer whose tokens are accepted (auth=jwt)")
+    jwt_audience: str = setting(
+        "jwt_audience", "The audiences or client ids that tokens must be for, separated by commas (auth=jwt)"
     )
     model_id: str = setting(
         "bedrock_model_id", "The model: its id, the id of an inference profile, or an ARN"
@@ -125,7 +135,11 @@ class Options:
 
     def _conflicts(self) -> Iterator[str]:
         if self.page and self.auth != "none":
-            yield "page=true needs auth=none: a browser does not sign its requests"
+            yield f"page=true needs auth=none: {_NO_PAGE[self.auth]}"
+        if self.auth == "jwt" and not (self.jwt_issuer and self.jwt_audience):
+            yield "auth=jwt needs the issuer and the audience of its tokens: set jwt_issuer and jwt_audience"
+        if self.auth != "jwt" and (self.jwt_issuer or self.jwt_audience):
+            yield "jwt_issuer and jwt_audience need auth=jwt: without it no token is checked"
         if self.otlp_headers_secret and not self.otlp_endpoint:
             yield "otlp_headers_secret needs otlp_endpoint: set it to the address that receives the traces"
         if bool(self.subnet_ids) != bool(self.security_group_ids):

@@ -5,7 +5,10 @@ Signs with SigV4 where the URL is for signed calls only.
 
 import argparse
 import json
+import os
 import re
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,8 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     url = options.url or account.outputs(region)["FunctionUrl"]
     query = {"query": options.question, "session_id": options.session}
     body = json.dumps({name: value for name, value in query.items() if value is not None}).encode()
+    bearer = token(os.environ, options.token_command)
     with httpx.Client(timeout=TIMEOUT_S) as client, _reached(url):
-        answer = ask(client, url, body, region=region, hear=_listener(options))
+        answer = ask(client, url, body, region=region, hear=_listener(options), bearer=bearer)
     if options.json:
         OUT.print_json(data=answer)
     elif answer.get("success"):
@@ -69,13 +73,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--url", help="the Function URL (default: the deployed stack's)")
     parser.add_argument("--region", help="where the stack is (default: AWS_REGION, else us-east-1)")
     parser.add_argument("--session", metavar="ID", help="continue this conversation")
+    parser.add_argument(
+        "--token-command",
+        metavar="COMMAND",
+        help="prints the bearer token of an auth=jwt URL (default: the variable AGENT_TOKEN)",
+    )
     parser.add_argument("--stream", action="store_true", help="print the answer as it comes")
     parser.add_argument("--json", action="store_true", help="print the whole answer, for programs")
     return parser
 
 
 def ask(
-    client: httpx.Client, url: str, body: bytes, *, region: str, hear: Hear | None = None
+    client: httpx.Client,
+    url: str,
+    body: bytes,
+    *,
+    region: str,
+    hear: Hear | None = None,
+    bearer: str = "",
 ) -> dict[str, Any]:
     """The answer to a request's body; as a stream when there is someone to `hear` its events.
 
@@ -86,9 +101,11 @@ def ask(
     """
     accept = "text/event-stream" if hear else "application/json"
     headers = {"content-type": "application/json", "accept": accept}
+    if bearer:
+        headers["authorization"] = f"Bearer {bearer}"
     request = client.build_request("POST", url, content=body, headers=headers)
     response = client.send(request, stream=True)
-    if response.status_code == 403:
+    if response.status_code == 403 and not bearer:
         response.close()
         region = found[1] if (found := _REGION.search(request.url.host)) else region
         request.headers.update(signature(url, body, headers, region=region))
@@ -99,6 +116,28 @@ def ask(
         return _answered(response.status_code, response.read())
     finally:
         response.close()
+
+
+def token(environ: Mapping[str, str], command: str | None) -> str:
+    """The bearer token to send; empty if there is none.
+
+    Args:
+        environ: where AGENT_TOKEN may be set.
+        command: a command that prints the token; it is run without a shell.
+
+    Raises:
+        Failure: the command failed or printed no token.
+    """
+    if not command:
+        return environ.get("AGENT_TOKEN", "").strip()
+    try:
+        ran = subprocess.run(shlex.split(command), check=True, capture_output=True, text=True, timeout=60)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+        raise Failure(f"--token-command failed: {said[-1] if said else error}") from None
+    if not (printed := ran.stdout.strip()) or len(printed.split()) != 1:
+        raise Failure("--token-command did not print one token: let it print the token and nothing else")
+    return printed
 
 
 def signature(url: str, body: bytes, headers: Mapping[str, str], *, region: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ from traced_agent.worker_threads import DeadlineExceeded
 STATUS = {
     "invalid_json": 400,
     "invalid_request": 400,
+    "unauthorized": 401,
     "not_found": 404,
     "method_not_allowed": 405,
     "session_busy": 409,

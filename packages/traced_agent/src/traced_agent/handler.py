@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from strands import Agent
 
@@ -28,8 +28,15 @@ from traced_agent.streaming.response_writer import ResponseWriter, ResponseWrite
 from traced_agent.tracing.after_response import AfterResponse, start_after_response
 from traced_agent.tracing.tracer import RunTracer, start_tracing
 
+if TYPE_CHECKING:
+    from traced_agent.auth.bearer import Authenticator
+
 BuildAgent = Callable[..., Agent]
 """Builds the agent of one run: `build_agent(model, callback_handler=..., session_manager=...)`."""
+
+
+_PUBLIC_PATHS = ("/health", "/ping")
+"""What needs no token: load balancers and monitors have none."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class Exchange:
 
     run: Run
     writer: ResponseWriter
+    user_id: str | None = None
+    """The subject of the request's bearer token, if the function checks tokens."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class Handler:
     after_response: AfterResponse
     writers: ResponseWriters = field(default_factory=ResponseWriters)
     sessions: SessionStore | None = None
+    authenticator: "Authenticator | None" = None
 
     @property
     def routes(self) -> Routes[Exchange]:
@@ -69,7 +79,8 @@ class Handler:
         write_timeout_s = run.remaining_s - self._reserve_s(run) / 2
         with logs.run_context(run), self.writers.open(context.aws_request_id, write_timeout_s) as writer:
             try:
-                response = dispatch(self.routes, function_url.parse(event), Exchange(run, writer))
+                request = function_url.parse(event)
+                response = dispatch(self.routes, request, Exchange(run, writer, self._authenticate(request)))
             except Exception as error:  # noqa: BLE001 - each becomes an error response
                 response = self._error_response(run, error)
             returned = writer.finish(response)
@@ -78,7 +89,7 @@ class Handler:
 
     def answer(self, request: Request, exchange: Exchange) -> Response:
         """Run the agent on the request's query, and trace the run."""
-        run, run_request = exchange.run, parse_request(request)
+        run, run_request = exchange.run, parse_request(request, exchange.user_id)
         with self.tracer.observe(
             name=run_request.name,
             run_id=run.id,
@@ -96,6 +107,16 @@ class Handler:
             observation.answer({"response": answer.response})
         logs.log_answer(run, answer)
         return envelope.success(run, run_request.text, answer, self._model_id(run))
+
+    def _authenticate(self, request: Request) -> str | None:
+        """The user who calls; None if the function checks no tokens, or the route needs none."""
+        if self.authenticator is None or request.method == "OPTIONS" or request.path in _PUBLIC_PATHS:
+            return None
+        try:
+            return self.authenticator.authenticate(request.headers)
+        except ApiError:
+            metrics.emit({metrics.REQUESTS_REJECTED: 1})
+            raise
 
     def _run_agent(self, run_request: RunRequest, exchange: Exchange, accept: str) -> Answer:
         run = exchange.run
@@ -155,7 +176,17 @@ def create_handler(
     new_agent = functools.partial(build_agent, model)
     writers = ResponseWriters(environ, streaming=settings.streaming)
     sessions = SessionStore.start(settings, session, environ)
-    handler = Handler(settings, new_agent, tracer, after_response, writers, sessions)
+    handler = Handler(
+        settings, new_agent, tracer, after_response, writers, sessions, _authenticator(settings)
+    )
     metrics.emit({metrics.COLD_STARTS: 1})
     startup.done()
     return handler
+
+
+def _authenticator(settings: Settings) -> "Authenticator | None":
+    if not settings.jwt_issuer:
+        return None
+    from traced_agent.auth.bearer import Authenticator  # noqa: PLC0415 - 40 ms that other modes do not need
+
+    return Authenticator.from_settings(settings)

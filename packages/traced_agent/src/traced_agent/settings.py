@@ -62,6 +62,16 @@ def _is_url(value: str) -> bool:
         return False
 
 
+def _issuer(value: str) -> str:
+    """An OpenID Connect issuer, as it is: its tokens name it with or without a slash at the end."""
+    parts = urlsplit(value) if _is_url(value) else None
+    if not parts or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("the https URL of an OpenID Connect issuer")
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("an https URL")
+    return value
+
+
 def _headers(value: str) -> str:
     if not all(re.fullmatch(r"\s*[^\s=]+\s*=.*", pair) for pair in value.split(",") if pair.strip()):
         raise ValueError("name=value, separated by commas")
@@ -127,6 +137,9 @@ class Settings:
     log_level: str = _setting(
         "LOG_LEVEL", parse=_choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), default="INFO"
     )
+
+    jwt_issuer: str = _setting("JWT_ISSUER", parse=_issuer, default="")
+    jwt_audience: str = _setting("JWT_AUDIENCE", parse=_text, default="")
 
     langfuse_public_key: str = _setting("LANGFUSE_PUBLIC_KEY", parse=_text, default="")
     langfuse_secret_key: str = _setting("LANGFUSE_SECRET_KEY", parse=_text, default="", secret=True)

@@ -80,8 +80,12 @@ class DemoRequest(_RunFields):
 RunRequest: TypeAlias = QueryRequest | DemoRequest
 
 
-def parse_request(request: Request) -> RunRequest:
+def parse_request(request: Request, user_id: str | None = None) -> RunRequest:
     """Read what a request asks.
+
+    Args:
+        request: whose body is JSON.
+        user_id: the user who calls, if that has been verified; a different one in the body is rejected.
 
     Raises:
         ApiError: the body is of another type, not JSON, or not one of the two shapes; the message says which
@@ -90,6 +94,7 @@ def parse_request(request: Request) -> RunRequest:
     _check_type(request.headers)
     body = _json_object(request.body)
     _take_session(body, request.headers)
+    _take_user(body, user_id)
     if "query" in body and "prompt" in body:
         raise ApiError("invalid_request", "Send query or prompt, not both", field="prompt")
     shape = DemoRequest if "action" in body else QueryRequest
@@ -156,6 +161,16 @@ def _take_session(body: dict[str, Any], headers: Mapping[str, str]) -> None:
             "invalid_request", "session_id differs from the session in the header", field="session_id"
         )
     body["session_id"] = session_id
+
+
+def _take_user(body: dict[str, Any], user_id: str | None) -> None:
+    if user_id is None:
+        return
+    if body.get("user_id") not in (None, user_id):
+        raise ApiError(
+            "invalid_request", "user_id differs from the subject of the token: leave it out", field="user_id"
+        )
+    body["user_id"] = user_id
 
 
 def _refusal(error: ValidationError, shape: type[BaseModel]) -> ApiError:
