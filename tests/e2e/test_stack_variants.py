@@ -55,7 +55,13 @@ def _ask(cloud: LocalCloud, **request: Any) -> httpx.Response:
 def _answers(cloud: LocalCloud) -> dict[str, Any]:
     """The answer to a question, signed where it must be, and its trace has arrived."""
     with httpx.Client(timeout=60) as client:
-        answer = invoke.ask(client, cloud.url, json.dumps(QUERY).encode(), region=cloud.control_plane.region)
+        answer = invoke.ask(
+            client,
+            cloud.url,
+            json.dumps(QUERY).encode(),
+            region=cloud.control_plane.region,
+            bearer=cloud.openid.token() if cloud.openid else "",
+        )
     assert answer["success"], answer
     assert "4" in answer["response"]
     return answer
@@ -82,6 +88,13 @@ def _is_locked(cloud: LocalCloud, _: Lines) -> None:
     assert status(body.replace(b"2+2", b"2+3")) == 403
     assert status(body, AWS_SECRET_ACCESS_KEY="of somebody else") == 403
     assert _ask(cloud).status_code == 403
+
+
+def _needs_a_token(cloud: LocalCloud, _: Lines) -> None:
+    assert _ask(cloud).status_code == 401
+    assert cloud.openid
+    bearer = {"authorization": f"Bearer {cloud.openid.token()}"}
+    assert _ask(cloud, headers=bearer).status_code == 200
 
 
 def _streams_to_who_signs(cloud: LocalCloud, _: Lines) -> None:
@@ -143,6 +156,7 @@ class Variant:
 VARIANTS = {
     "auth none": Variant({}, _is_public),
     "auth iam": Variant({"auth": "iam"}, _is_locked),
+    "auth jwt": Variant({"auth": "jwt"}, _needs_a_token),
     "snapstart": Variant({"snapstart": "true"}, _starts_from_a_version),
     "xray": Variant({"xray": "true"}, _is_traced_by_xray),
     "alarm_email": Variant({"alarm_email": "on-call@example.com"}, _tells_by_mail),

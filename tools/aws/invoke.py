@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def ask(
+def ask(  # noqa: PLR0913 - all but the request by name
     client: httpx.Client,
     url: str,
     body: bytes,

@@ -16,6 +16,7 @@ from tools.local.control_plane.deployed_function import Deployed
 from tools.local.control_plane.server import CREDENTIALS, ControlPlane
 from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
+from tools.local.fakes.openid_provider import CLIENT, OpenIdProvider
 from tools.local.function_url.server import FunctionUrlServer
 from tools.local.http.server import LOOPBACK
 from tools.local.runtime import runtime_client
@@ -69,6 +70,8 @@ class LocalCloud:
         self._log = log or self.logs
         self._stack = contextlib.ExitStack()
         self.bedrock, self.langfuse = FakeBedrock(), FakeLangfuse()
+        self.openid: OpenIdProvider | None = None
+        """Gives tokens, with auth=jwt and no issuer in the context."""
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -93,6 +96,7 @@ class LocalCloud:
             "langfuse_url": self._given.get("otlp_endpoint") or self._given.get("langfuse_host", ""),
             "access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
             "secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            **({"token": self.openid.token()} if self.openid else {}),
         }
 
     @property
@@ -124,6 +128,9 @@ class LocalCloud:
         self._model = backends.model(self._environ, self.bedrock, real=self._real_bedrock, region=region)
         self._traces = backends.traces(self._environ, self.langfuse)
         self._given = {**self._traces.context, **self._context}
+        if self._context.get("auth") == "jwt" and "jwt_issuer" not in self._context:
+            self.openid = stack.enter_context(OpenIdProvider())
+            self._given |= {"jwt_issuer": self.openid.issuer, "jwt_audience": CLIENT}
         self.control_plane = self._shared or stack.enter_context(self._new_plane(region))
         self._variables = {
             **CREDENTIALS,

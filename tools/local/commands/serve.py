@@ -32,7 +32,8 @@ def _announce(cloud: LocalCloud, *, as_json: bool) -> None:
         print(json.dumps(cloud.endpoints), flush=True)
         return
     OUT.print(f"Function URL: {cloud.url}", highlight=False, soft_wrap=True)
-    ask = f"""curl -H 'Content-Type: application/json' -d '{{"query": "{QUESTION}"}}' {cloud.url}"""
+    token = f" -H 'Authorization: Bearer {cloud.openid.token()}'" if cloud.openid else ""
+    ask = f"""curl{token} -H 'Content-Type: application/json' -d '{{"query": "{QUESTION}"}}' {cloud.url}"""
     OUT.print(f"\n  {ask}\n", markup=False, highlight=False, soft_wrap=True)
     OUT.print("Edit packages/handler/src, and the next request runs it; Ctrl-C stops everything.")
     sys.stdout.flush()

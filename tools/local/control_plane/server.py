@@ -7,12 +7,9 @@ import contextlib
 import functools
 import json
 import os
-import socket
 import subprocess
-import sys
 import tempfile
 import time
-import tomllib
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +24,8 @@ from tools import cache
 from tools.aws import cdk
 from tools.aws.account import STACK
 from tools.command import Failure
-from tools.local.http.server import LOOPBACK
+from tools.environments import python_of
+from tools.local.http.server import LOOPBACK, free_port
 
 ACCOUNT = "000000000000"
 """MiniStack takes a 12-digit access key for the account."""
@@ -45,14 +43,14 @@ class ControlPlane:
     def __init__(self, region: str = "us-east-1") -> None:
         self.region = region
         self._scratch = tempfile.TemporaryDirectory(prefix="control-plane-", ignore_cleanup_errors=True)
-        self._port = _free_port()
+        self._port = free_port()
         self.url = f"http://{LOOPBACK}:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         with Path(self._scratch.name, "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [str(_python()), "-I", str(_LAUNCHER)],
+                [str(python_of("ministack")), "-I", str(_LAUNCHER)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -187,41 +185,3 @@ def fetch(url: str, timeout_s: float = 60) -> bytes:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=timeout_s) as response:
         return bytes(response.read())
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind((LOOPBACK, 0))
-        return int(found.getsockname()[1])
-
-
-@functools.cache
-def _python() -> Path:
-    """The Python of MiniStack's own hatch environment, which is made the first time.
-
-    Raises:
-        Failure: it cannot be made.
-    """
-    asked = tomllib.loads((cdk.ROOT / "pyproject.toml").read_text("utf-8"))
-    wanted = asked["tool"]["hatch"]["envs"]["ministack"]["dependencies"][0].replace("==", "-")
-    beside = Path(sys.prefix).with_name("ministack")  # hatch keeps a project's environments in one folder
-    made = any(beside.glob(f"lib/python*/site-packages/{wanted}.dist-info"))
-    return (beside if made else _environment()) / "bin" / "python"
-
-
-def _environment() -> Path:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HATCH_ENV", "UV_"))}
-    hatch = [sys.executable, "-m", "hatch", "--no-color", "env"]
-    for words in (["create", "ministack"], ["find", "ministack"]):
-        ran = subprocess.run(
-            [*hatch, *words],
-            check=False,
-            capture_output=True,
-            cwd=cdk.ROOT,
-            env=clean,
-            encoding="utf-8",
-        )
-        if ran.returncode:
-            said = (ran.stderr or ran.stdout).strip().splitlines()
-            raise Failure(f"MiniStack could not be installed: {said[-1] if said else 'hatch said nothing'}")
-    return Path(ran.stdout.strip().splitlines()[-1])

@@ -160,3 +160,10 @@ class _Sockets(socketserver.ThreadingTCPServer):
 
 def _size(request: h11.Request) -> int:
     return sum(len(name) + len(value) for name, value in request.headers)
+
+
+def free_port() -> int:
+    """A port on loopback that is free at this moment."""
+    with socket.socket() as found:
+        found.bind((LOOPBACK, 0))
+        return int(found.getsockname()[1])

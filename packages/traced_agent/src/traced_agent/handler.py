@@ -23,7 +23,7 @@ from traced_agent.models import BuildModel
 from traced_agent.run import Answer, Run, run_agent
 from traced_agent.run_agents import RunAgents
 from traced_agent.sessions import SessionStore, turn
-from traced_agent.settings import Settings
+from traced_agent.settings import Settings, SettingsError
 from traced_agent.streaming.response_writer import ResponseWriter, ResponseWriters
 from traced_agent.tracing.after_response import AfterResponse, start_after_response
 from traced_agent.tracing.tracer import RunTracer, start_tracing
@@ -185,8 +185,10 @@ def create_handler(
 
 
 def _authenticator(settings: Settings) -> "Authenticator | None":
-    if not settings.jwt_issuer:
+    if not (settings.jwt_issuer or settings.jwt_audience):
         return None
+    if not (settings.jwt_issuer and settings.jwt_audience):
+        raise SettingsError("JWT_ISSUER and JWT_AUDIENCE must be set together")
     from traced_agent.auth.bearer import Authenticator  # noqa: PLC0415 - 40 ms that other modes do not need
 
     return Authenticator.from_settings(settings)

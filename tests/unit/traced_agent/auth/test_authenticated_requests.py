@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+from tests.example_agent.src.agent import build_agent, build_model
 from tests.unit.traced_agent.auth.fake_issuer import AUDIENCE, ISSUER, FakeIssuer
+from traced_agent import create_handler
 from traced_agent.auth.bearer import Authenticator
 from traced_agent.auth.issuer_keys import IssuerKeys
 from traced_agent.settings import Settings, SettingsError
@@ -67,9 +69,10 @@ def test_another_user_in_the_body_is_rejected_and_the_same_accepted(called, issu
     assert called.post({"query": "Hi", "user_id": "user-1"}, headers=token)[0] == 200
 
 
-def test_the_issuer_and_the_audience_are_set_together():
+@pytest.mark.parametrize("variables", [{"JWT_ISSUER": ISSUER}, {"JWT_AUDIENCE": AUDIENCE}])
+def test_init_fails_if_only_the_issuer_or_the_audience_is_set(variables):
     with pytest.raises(SettingsError, match="JWT_ISSUER and JWT_AUDIENCE must be set together"):
-        Settings.from_env({"JWT_ISSUER": ISSUER})
+        create_handler(build_model, build_agent, variables)
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_anything_but_one_bearer_token_is_rejected(issuer, authorization):
 
 def test_a_request_without_a_token_is_told_to_send_one(issuer):
     authenticator = Authenticator([AUDIENCE], ISSUER, IssuerKeys(ISSUER, fetch=issuer.fetch))
-    with pytest.raises(ApiError, match="A token is required.*Authorization: Bearer TOKEN"):
+    with pytest.raises(ApiError, match=r"A token is required.*Authorization: Bearer TOKEN"):
         authenticator.authenticate({})
 
 
@@ -206,7 +206,14 @@ def test_a_token_with_one_character_changed_gives_no_other_subject(
 ):
     token = issuer.token()
     changed = token[: position % len(token)] + replacement + token[position % len(token) + 1 :]
-    try:
-        assert authenticate(changed) == "user-1"  # the last bits of base64 may not matter
-    except ApiError as error:
-        assert error.code == "unauthorized"
+    if same(changed, token):  # nothing was changed, or bits of base64 that do not matter
+        assert authenticate(changed) == "user-1"
+    else:
+        assert rejection(authenticate, changed)
+
+
+def same(first, second):
+    (signed, _, signature), (other, _, its) = first.rpartition("."), second.rpartition(".")
+    return signed == other and base64.urlsafe_b64decode(signature + "==") == base64.urlsafe_b64decode(
+        its + "=="
+    )

@@ -117,7 +117,7 @@ class IssuerKeys:
         if not isinstance(address, str) or not _is_safe(address):
             raise IssuerError("its jwks_uri is not an https address")
         keys = _json(self._fetch(address)).get("keys")
-        signing = [
+        signing: list[Mapping[str, Any]] = [
             key
             for key in (keys if isinstance(keys, list) else [])
             if isinstance(key, dict) and key.get("use", "sig") == "sig"
