@@ -29,6 +29,7 @@ def extract(path: Path, target: Path) -> None:
         with ZipFile(path) as archive:
             members = archive.infolist()
             reject_unsafe(path, members)
+            target.mkdir(parents=True, exist_ok=True)
             folders = {target}
             for member in members:
                 place = target / member.filename

@@ -20,6 +20,13 @@ Use your tools for arithmetic, the time and unit conversions rather than guessin
 TOOLS = [calculator, current_time, convert_units]
 """Functions with Strands' `@tool` decorator; their docstrings tell the model when to use them."""
 
+SUGGESTIONS = [
+    "What is 17 % of 2,340?",
+    "What time is it in Tokyo?",
+    "How many miles is a marathon of 42.195 km?",
+]
+"""Questions that the page offers; remove the list to offer none."""
+
 
 def build_model(settings: Settings, session: boto3.Session) -> Model:
     """Build the model; called once per execution environment."""

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests import browser
+from tests.integration.url.scripted_function import serve_script
 from tools.local.function_url.server import FunctionUrlServer
 from tools.local.runtime.environment_pool import EnvironmentPool
 from tools.local.runtime.function import Function
@@ -86,3 +88,30 @@ def streaming(serve, bedrock):
 @pytest.fixture(scope="session")
 def events():
     return events_of
+
+
+@pytest.fixture(scope="session")
+def driver():
+    driver = browser.start_driver()
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def tab(driver, tmp_path):
+    """A new tab, without what an earlier one stored; its console must stay empty."""
+    first = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    tab = browser.Tab(driver, tmp_path)
+    yield tab
+    messages = tab.console()
+    driver.close()
+    driver.switch_to.window(first)
+    assert messages == []
+
+
+@pytest.fixture
+def scripted():
+    """The page of a function whose answers the test writes."""
+    with serve_script(suggestions=("What is 17 % of 2,340?",), feedback=True) as function:
+        yield function

@@ -16,7 +16,7 @@ from traced_agent.aws.boto3_session import shared_session
 from traced_agent.errors import ApiError, to_api_error
 from traced_agent.http import envelope, function_url
 from traced_agent.http.function_url import Request, Response
-from traced_agent.http.info import InfoRoutes
+from traced_agent.http.info import InfoRoutes, read_suggestions
 from traced_agent.http.routes import Routes, dispatch
 from traced_agent.http.run_request import RunRequest, parse_request
 from traced_agent.models import BuildModel
@@ -60,11 +60,14 @@ class Handler:
     writers: ResponseWriters = field(default_factory=ResponseWriters)
     sessions: SessionStore | None = None
     authenticator: "Authenticator | None" = None
+    suggestions: tuple[str, ...] = ()
 
     @property
     def routes(self) -> Routes[Exchange]:
         """Every path, and the route of each of its methods."""
-        info = InfoRoutes(self.settings, traced=self.tracer.enabled, new_agent=self.new_agent)
+        info = InfoRoutes(
+            self.settings, self.tracer.enabled, new_agent=self.new_agent, suggestions=self.suggestions
+        )
         return {
             "/": {**({"GET": info.home} if self.settings.page else {}), "POST": self.answer},
             "/invocations": {"POST": self.answer},
@@ -157,14 +160,14 @@ def create_handler(
     Args:
         build_model: `build_model(settings, boto3_session)` returns the model that all runs share.
         build_agent: `build_agent(model, callback_handler=..., session_manager=...)` returns a new agent for
-            one run.
+            one run. The list `SUGGESTIONS` of its module, if there is one, contains questions for the page.
         environ: the environment variables that `Settings` reads.
 
     Returns:
         The handler, called with a Function URL event (payload 2.0) or a plain request body, and the context.
 
     Raises:
-        SettingsError: a variable is invalid; the message, one line, names it.
+        SettingsError: a variable or SUGGESTIONS is invalid; the message, one line, names it.
     """
     settings = Settings.from_env(environ)
     logs.configure(settings.log_level)
@@ -174,10 +177,17 @@ def create_handler(
     model = models.build(build_model, settings, session())
     settings = replace(settings, bedrock_model_id=models.model_id(model) or settings.bedrock_model_id)
     new_agent = functools.partial(build_agent, model)
-    writers = ResponseWriters(environ, streaming=settings.streaming)
+    writers = ResponseWriters(environ, streaming=settings.streaming, tool_details=settings.page)
     sessions = SessionStore.start(settings, session, environ)
     handler = Handler(
-        settings, new_agent, tracer, after_response, writers, sessions, _authenticator(settings)
+        settings,
+        new_agent,
+        tracer,
+        after_response,
+        writers,
+        sessions,
+        _authenticator(settings),
+        read_suggestions(build_agent),
     )
     metrics.emit({metrics.COLD_STARTS: 1})
     startup.done()

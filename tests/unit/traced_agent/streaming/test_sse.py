@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from traced_agent.streaming.sse import HEARTBEAT, SseWriter, encode_event
+from traced_agent.streaming.sse import HEARTBEAT, LONGEST_OUTPUT, SseWriter, encode_event
 
 
 class Written:
@@ -122,3 +122,26 @@ def test_events_from_many_threads_never_run_into_each_other():
         thread.join()
     events.close()
     assert b"".join(wire) == encode_event("text", '{"text": "ab"}') * 400
+
+
+def test_tool_details_are_sent_only_when_asked_for(written):
+    events = SseWriter(written, silence_s=60, tool_details=True)
+    use = {"toolUseId": "1", "name": "clock", "input": {"timezone": "UTC"}}
+    content = [{"text": "Noon"}, {"json": {"hour": 12}}, {"image": {"format": "png"}}]
+    result = {"toolUseId": "1", "status": "success", "content": content}
+    events.on_event(message={"role": "assistant", "content": [{"toolUse": use}]})
+    events.on_event(message={"role": "user", "content": [{"toolResult": result}]})
+    events.close()
+    assert written.events == [
+        ("tool", {"name": "clock", "state": "started", "id": "1", "input": {"timezone": "UTC"}}),
+        ("tool", {"name": "clock", "state": "finished", "id": "1", "output": 'Noon\n{"hour": 12}\n[image]'}),
+    ]
+
+
+def test_a_long_tool_result_is_shortened(written):
+    events = SseWriter(written, silence_s=60, tool_details=True)
+    result = {"toolUseId": "1", "status": "success", "content": [{"text": "a" * (LONGEST_OUTPUT + 1)}]}
+    events.on_event(message={"role": "user", "content": [{"toolResult": result}]})
+    events.close()
+    [(_, event)] = written.events
+    assert event["output"] == "a" * LONGEST_OUTPUT + "…"

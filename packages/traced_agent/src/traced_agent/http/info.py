@@ -1,24 +1,32 @@
 """What the function says of itself, without asking the model."""
 
 import platform
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from traced_agent import structured_output
 from traced_agent.http.accept import HTML, wants
 from traced_agent.http.function_url import Request, Response
-from traced_agent.settings import Settings
+from traced_agent.settings import Settings, SettingsError
 from traced_agent.version import __version__
 
 
 @dataclass(frozen=True)
 class InfoRoutes:
-    """The routes that only tell."""
+    """The routes that only tell.
+
+    `suggestions` are questions that the page offers; `feedback` says whether `POST /feedback` exists, so that
+    the page shows thumbs up and down.
+    """
 
     settings: Settings
     traced: bool
     new_agent: Callable[[], object] | None = None
     """Builds an agent; the OpenAPI document contains the schema of its output model."""
+    suggestions: tuple[str, ...] = ()
+    feedback: bool = False
 
     def health(self, _request: Request, _context: object) -> Response:
         """Say that the function is well, and what runs."""
@@ -38,7 +46,7 @@ class InfoRoutes:
         from traced_agent.http import openapi, page  # noqa: PLC0415 - not before the answer
 
         if wants(request.headers.get("accept", ""), HTML):
-            return page.response(self.settings)
+            return page.response(self.settings, suggestions=self.suggestions, feedback=self.feedback)
         return Response.json(200, openapi.description(self.settings), {"vary": "accept"})
 
     def openapi(self, _request: Request, _context: object) -> Response:
@@ -47,3 +55,16 @@ class InfoRoutes:
 
         model = structured_output.output_model(self.new_agent()) if self.new_agent else None
         return Response.json(200, openapi.document(page=self.settings.page, output_model=model))
+
+
+def read_suggestions(build_agent: Callable[..., Any]) -> tuple[str, ...]:
+    """The questions for the page: `SUGGESTIONS` of the module that defines `build_agent`, or none.
+
+    Raises:
+        SettingsError: it is not a list of strings.
+    """
+    module = sys.modules.get(getattr(build_agent, "__module__", ""))
+    suggestions = getattr(module, "SUGGESTIONS", ())
+    if not isinstance(suggestions, list | tuple) or not all(isinstance(text, str) for text in suggestions):
+        raise SettingsError("SUGGESTIONS in the agent's module must be a list of strings")
+    return tuple(suggestions)

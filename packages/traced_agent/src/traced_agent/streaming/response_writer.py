@@ -29,11 +29,13 @@ class ResponseWriter:
         deadline: float = 0.0,
         *,
         streaming: bool = False,
+        tool_details: bool = False,
     ) -> None:
         self._runtime = runtime
         self._request_id = request_id
         self._deadline = deadline
         self._streaming = streaming
+        self._tool_details = tool_details
         self._asked = False
         self._stream: ResponseStream | None = None
         self._events: SseWriter | None = None
@@ -63,7 +65,7 @@ class ResponseWriter:
             return None
         head = {"statusCode": 200, "headers": sse.HEADERS}
         self._stream = self._runtime.open(self._request_id, head, deadline=self._deadline)
-        self._events = SseWriter(self._stream.write)
+        self._events = SseWriter(self._stream.write, tool_details=self._tool_details)
         self._events.send("start", opening)
         return self._events.on_event
 
@@ -89,10 +91,23 @@ class ResponseWriters:
     JSON that a buffered one takes. Where the runtime client cannot be taken over, it is given the same bytes.
     """
 
-    def __init__(self, environ: Mapping[str, str] = MappingProxyType({}), *, streaming: bool = False) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str] = MappingProxyType({}),
+        *,
+        streaming: bool = False,
+        tool_details: bool = False,
+    ) -> None:
         self._streaming = streaming
+        self._tool_details = tool_details
         self._runtime = StreamingRuntime.find(environ) if streaming else None
 
     def open(self, request_id: str, seconds: float) -> ResponseWriter:
         """The way out for a request's answer; a slow reader is waited for so many seconds."""
-        return ResponseWriter(self._runtime, request_id, time.time() + seconds, streaming=self._streaming)
+        return ResponseWriter(
+            self._runtime,
+            request_id,
+            time.time() + seconds,
+            streaming=self._streaming,
+            tool_details=self._tool_details,
+        )

@@ -27,14 +27,21 @@ def encode_event(event: str, content: str) -> bytes:
     return f"event: {event}\ndata: {data}\n\n".encode("utf-8", "backslashreplace")
 
 
+LONGEST_OUTPUT = 4_000
+"""Characters of a tool's result that an event contains."""
+
+
 class SseWriter:
     """Writes the events of one answer, from any thread, and a comment when nothing was said for a while.
 
     Once closed it says nothing more: a run that was abandoned may talk on.
     """
 
-    def __init__(self, write: Callable[[bytes], None], *, silence_s: float = 10.0) -> None:
+    def __init__(
+        self, write: Callable[[bytes], None], *, silence_s: float = 10.0, tool_details: bool = False
+    ) -> None:
         self._write = write
+        self._tool_details = tool_details
         self._silence_s = silence_s
         self._writing = threading.Lock()
         self._closed = threading.Event()
@@ -71,12 +78,14 @@ class SseWriter:
 
     def _tool_started(self, use: Mapping[str, Any], agent: Mapping[str, str]) -> None:
         self._tools[use["toolUseId"]] = use["name"]
-        self.send("tool", {"name": use["name"], "state": "started", **agent})
+        details = {"id": use["toolUseId"], "input": use.get("input")} if self._tool_details else {}
+        self.send("tool", {"name": use["name"], "state": "started", **agent, **details})
 
     def _tool_ended(self, result: Mapping[str, Any], agent: Mapping[str, str]) -> None:
         name = self._tools.pop(result["toolUseId"], "tool")
         state = "failed" if result["status"] == "error" else "finished"
-        self.send("tool", {"name": name, "state": state, **agent})
+        details = {"id": result["toolUseId"], "output": _output(result)} if self._tool_details else {}
+        self.send("tool", {"name": name, "state": state, **agent, **details})
 
     def _write_if_open(self, data: bytes) -> None:
         with self._writing:
@@ -91,3 +100,16 @@ class SseWriter:
 
     def _silence_left(self) -> float:
         return self._spoke + self._silence_s - time.monotonic()
+
+
+def _output(result: Mapping[str, Any]) -> str:
+    """A tool's result as text; blocks that are neither text nor JSON are named."""
+    parts = []
+    for block in result.get("content") or ():
+        for kind, value in block.items():
+            if kind == "text":
+                parts.append(str(value))
+            else:
+                parts.append(json.dumps(value, default=str) if kind == "json" else f"[{kind}]")
+    text = "\n".join(parts)
+    return text if len(text) <= LONGEST_OUTPUT else text[:LONGEST_OUTPUT] + "…"
