@@ -1,4 +1,4 @@
-"""What the pages point to is there."""
+"""Links and commands of the documentation exist, and diagrams name files that exist."""
 
 import re
 import tomllib
@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *ROOT.glob("*.md"),
-    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("docs/**/*.md"),
     *ROOT.glob("packages/*/README.md"),
 ]
 
@@ -39,3 +39,21 @@ def test_every_command_exists(page):
     scripts = {*project["tool"]["hatch"]["envs"]["default"]["scripts"], "python"}
 
     assert set(re.findall(r"hatch run ([a-z][a-z-]*)", page.read_text("utf-8"))) <= scripts
+
+
+def test_the_diagram_of_the_code_names_files_that_exist():
+    drawing = (ROOT / "docs" / "code.svg").read_text("utf-8")
+    folders = ("packages/handler/src", "packages/traced_agent/src", "infra", "tools", "layers", "tests")
+    files = {path.name for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    named = set(re.findall(r"\b[a-z_]+\.py\b", drawing))
+    assert len(named) > 8
+    assert named <= files
+    shown = set(re.findall(r">([a-z_]+)/<", drawing))
+    directories = {path.name for folder in folders for path in [ROOT / folder, *(ROOT / folder).rglob("*")]}
+    assert shown <= directories
+
+
+def test_the_index_lists_every_page():
+    index = (ROOT / "docs" / "README.md").read_text("utf-8")
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages <= set(re.findall(r"\]\(([\w-]+\.md)", index))

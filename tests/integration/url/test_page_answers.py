@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tests.browser import needs_browser
+from tests.browser import Keys, needs_browser
 from tests.integration.url.scripted_function import TRACE_ID, Answer, error, result, success, text
 
 pytestmark = needs_browser
@@ -109,14 +109,17 @@ def test_tools_without_details_show_their_name_and_state(tab, scripted):
     assert tab.all("details") == []
 
 
-def test_a_reset_discards_the_text_of_the_repeated_model_call(tab, scripted):
+@pytest.mark.parametrize("first", ["", "Let me compute."])
+def test_after_a_reset_the_text_is_shown_once_and_in_order(tab, scripted, first):
     partial = threading.Event()
     steps = [
+        *([("text", {"text": first})] if first else []),
         ("tool", {"name": "calculator", "state": "started"}),
         ("tool", {"name": "calculator", "state": "finished"}),
         ("text", {"text": "The ans"}),
         partial,
-        ("reset", {"reason": "model_throttled"}),
+        ("reset", {"reason": "retry"}),
+        *([("text", {"text": first})] if first else []),
         ("text", {"text": "The answer is 42."}),
         result("The answer is 42."),
     ]
@@ -125,7 +128,22 @@ def test_a_reset_discards_the_text_of_the_repeated_model_call(tab, scripted):
     tab.wait(lambda: tab.text(".text") == "The ans")
     partial.set()
     tab.wait_for_answer()
-    assert [found.text for found in tab.all(".answer > *")] == ["calculator done", "The answer is 42."]
+    shown = [found.text for found in tab.all(".answer > *")]
+    assert shown == [*([first] if first else []), "calculator done", "The answer is 42."]
+
+
+def test_text_that_differs_after_a_reset_replaces_all_text(tab, scripted):
+    steps = [
+        ("text", {"text": "A secret."}),
+        ("tool", {"name": "calculator", "state": "started"}),
+        ("tool", {"name": "calculator", "state": "finished"}),
+        ("text", {"text": "The rest of it"}),
+        ("reset", {"reason": "replaced"}),
+        ("text", {"text": "Blocked."}),
+        result("Blocked."),
+    ]
+    answered(tab, scripted, Answer(steps))
+    assert [found.text for found in tab.all(".answer > *")] == ["calculator done", "Blocked."]
 
 
 def test_data_citations_and_interrupts_are_listed(tab, scripted):
@@ -148,6 +166,19 @@ def test_data_citations_and_interrupts_are_listed(tab, scripted):
     assert "approval" in tab.text(".interrupts li")
     assert '"delete": "a file"' in tab.text(".interrupts li")
     assert "stopped: interrupt" in tab.text(".facts")
+
+
+def test_an_interrupt_can_be_answered_and_the_run_continues(tab, scripted):
+    interrupts = [{"id": "i1", "name": "approval", "reason": "Delete the file?"}]
+    stopped = Answer([result("", stop_reason="interrupt", interrupts=interrupts)])
+    answered(tab, scripted, stopped)
+    scripted.answers.append(text("Deleted."))
+    tab.one(".interrupts input").send_keys("yes", Keys.ENTER)
+    tab.wait_for_answer(2)
+    assert tab.text(".text") == "Deleted."
+    first, second = scripted.requests
+    assert second["interrupt_responses"] == [{"id": "i1", "response": "yes"}]
+    assert second["session_id"] == first["session_id"]
 
 
 def test_a_vote_is_sent_and_can_be_changed(tab, scripted):

@@ -11,8 +11,8 @@ const RETRYABLE = ["cut_short", "deadline_exceeded", "internal_error", "model_er
 const asString = (value) => (typeof value === "string" ? value : formattedJson(value));
 
 /* One tool call. Arguments and result are shown on demand, if the server sent them. */
-const toolCall = ({ name, state, input, output }) => {
-  const label = [element("code", { text: name }), ` ${TOOL_STATES[state] ?? state}`];
+const toolCall = ({ agent, name, state, input, output }) => {
+  const label = [element("code", { text: agent ? `${agent}: ${name}` : name }), ` ${TOOL_STATES[state] ?? state}`];
   const details = [["Arguments", input], ["Result", output]].filter(([, value]) => value !== undefined);
   if (!details.length) return element("p", { name: "tool", "data-state": state }, ...label);
   return element("details", { name: "tool", "data-state": state }, element("summary", {}, ...label),
@@ -28,10 +28,17 @@ const citationList = (citations) => element("section", { name: "citations", "ari
     safeAddress(source) ? link(source, source) : element("span", { name: "source", text: source ?? "" }),
     typeof score === "number" ? element("span", { name: "score", text: ` score ${score.toFixed(2)}` }) : ""))));
 
-const interruptList = (interrupts) => element("section", { name: "interrupts", "aria-label": "Input needed" },
-  element("p", { name: "label", text: "The agent needs your input before it continues" }),
-  element("ul", {}, ...interrupts.map(({ name, reason }) => element("li", { dir: "auto" },
-    element("code", { text: name ?? "" }), reason == null ? "" : ` ${asString(reason)}`))));
+/* What the agent needs before it continues. With `send`, a form takes one response for each interrupt. */
+const interruptList = (interrupts, send) => {
+  const fields = interrupts.map(() => element("input", { autocomplete: "off", dir: "auto" }));
+  const items = interrupts.map(({ name, reason }, index) => element("li", { dir: "auto" }, element("label", {},
+    element("code", { text: name ?? "" }), reason == null ? "" : ` ${asString(reason)}`, ...(send ? [fields[index]] : []))));
+  const list = element(send ? "form" : "section", { name: "interrupts", "aria-label": "Input needed" },
+    element("p", { name: "label", text: "The agent needs your input before it continues" }),
+    element("ul", {}, ...items), ...(send ? [element("button", { text: "Continue" })] : []));
+  if (send) list.addEventListener("submit", (event) => { event.preventDefault(); send(interrupts.map(({ id }, index) => ({ id, response: fields[index].value }))); });
+  return list;
+};
 
 const duration = (seconds) => (seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`);
 

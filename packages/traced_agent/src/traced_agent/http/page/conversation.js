@@ -1,7 +1,7 @@
 /* The conversation of this tab: the form, the session, and what a reload restores. */
 const LONGEST_QUERY = 10000;
 const config = JSON.parse(document.body.dataset.config);
-const form = document.forms[0];
+const form = document.querySelector("#ask form");
 const query = byId("query");
 const send = byId("send");
 const welcome = byId("welcome");
@@ -54,20 +54,22 @@ const restore = () => {
 
 const addTurn = (record) => {
   welcome.remove();
-  const turn = new Turn(record, { save, retry, startOver });
+  const turn = new Turn(record, { save, retry, resume, startOver });
   turns.push(turn);
   return turn;
 };
 
-const ask = async (text) => {
-  const turn = addTurn({ query: text, parts: [] });
+/* `more` are further fields of the request. */
+const ask = async (text, more = {}) => {
+  const turn = addTurn({ query: text, more, parts: [] });
   running = new AbortController();
   send.setAttribute("aria-label", "Stop");
   scrollToEnd();
   save();
   announce("The agent is working.");
   const current = running;
-  await request({ query: text, session_id: sessionId() }, turn, current.signal);
+  const question = more.interrupt_responses ? {} : { query: text };
+  await request({ ...question, ...more, session_id: sessionId() }, turn, current.signal);
   if (running === current) {
     running = null;
     send.setAttribute("aria-label", "Send");
@@ -78,8 +80,13 @@ const retry = (turn) => {
   if (running) return;
   turn.card.remove();
   turns = turns.filter((other) => other !== turn);
-  ask(turn.record.query);
+  ask(turn.record.query, turn.record.more);
   query.focus();
+};
+
+/* Continues a run that stopped at interrupts. */
+const resume = (responses) => {
+  if (!running) ask(responses.map(({ response }) => response).join("\n"), { interrupt_responses: responses });
 };
 
 const startOver = (text = "") => {

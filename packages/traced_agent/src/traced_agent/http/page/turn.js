@@ -18,8 +18,8 @@ const updateBlocks = (parent, blocks) => {
 };
 
 class Turn {
-  constructor(record, { save, retry, startOver }) {
-    Object.assign(this, { record, save, retry, startOver, nodes: [] });
+  constructor(record, { save, retry, resume, startOver }) {
+    Object.assign(this, { record, save, retry, resume, startOver, nodes: [] });
     this.answer = element("div", { name: "answer" });
     this.extras = element("div", { name: "extras" });
     this.facts = element("div", { name: "facts" });
@@ -57,7 +57,9 @@ class Turn {
   }
 
   /* Events of the stream. */
-  text({ text }) {
+  text({ text: sent }) {
+    const text = this.withoutRepetition(sent);
+    if (!text) return null;
     const last = this.record.parts.at(-1);
     if (!last || last.tool) return this.add({ text });
     last.text += text;
@@ -71,11 +73,11 @@ class Turn {
     if (last >= 0 && !this.record.parts[last].tool) keepingPosition(() => this.drawPart(last));
   }
 
-  tool({ id, name, state, input, output }) {
+  tool({ id, agent, name, state, input, output }) {
     this.drawText();
     const same = ({ tool }) => tool?.state === "started" && (id ? tool.id === id : tool.name === name);
     const index = state === "started" ? -1 : this.record.parts.findIndex(same);
-    if (index < 0) this.add({ tool: { id, name, state, input, output } });
+    if (index < 0) this.add({ tool: { id, agent, name, state, input, output } });
     else {
       Object.assign(this.record.parts[index].tool, { state, output });
       keepingPosition(() => this.drawPart(index));
@@ -83,15 +85,31 @@ class Turn {
     announce(`Tool ${name} ${TOOL_STATES[state] ?? state}`);
   }
 
-  /* The model's call is repeated: its text so far is discarded. */
+  /* All text so far is void and follows again. Text before the last tool call stays in its place if it is the same. */
   reset() {
-    while (this.record.parts.length && !this.record.parts.at(-1).tool) this.removeLastPart();
+    const lastTool = this.record.parts.findLastIndex(({ tool }) => tool);
+    this.removeText(lastTool + 1);
+    this.repeated = this.streamedText();
   }
 
-  removeLastPart() {
-    this.record.parts.pop();
-    this.nodes.pop().remove();
+  withoutRepetition(text) {
+    const repeated = this.repeated;
+    this.repeated = "";
+    if (!repeated) return text;
+    if (text.startsWith(repeated)) return text.slice(repeated.length);
+    this.removeText(0);
+    return text;
   }
+
+  removeText(from) {
+    for (let index = this.record.parts.length - 1; index >= from; index -= 1) {
+      if (this.record.parts[index].tool) continue;
+      this.record.parts.splice(index, 1);
+      this.nodes.splice(index, 1)[0].remove();
+    }
+  }
+
+  streamedText() { return this.record.parts.map(({ text }) => text ?? "").join(""); }
 
   fakeModel() { this.record.fake = true; }
 
@@ -104,8 +122,7 @@ class Turn {
   /* The streamed text may lack the final response, or differ from it where characters were replaced. */
   completeText(response) {
     const last = this.record.parts.at(-1);
-    const streamed = this.record.parts.map(({ text }) => text ?? "").join("").trimEnd();
-    if (!streamed.endsWith(response)) {
+    if (!this.streamedText().trimEnd().endsWith(response)) {
       if (last && !last.tool) last.text = response;
       else this.add({ text: response });
     }
@@ -149,7 +166,7 @@ class Turn {
       const actions = [RETRYABLE.includes(error.code) && again, error.code.startsWith("session_") && over].filter(Boolean);
       return [error.code === "session_busy" ? noteBox(BUSY, actions) : errorBox(error, actions)];
     }
-    return [data != null && dataSection(data), citations?.length && citationList(citations), interrupts?.length && interruptList(interrupts)].filter(Boolean);
+    return [data != null && dataSection(data), citations?.length && citationList(citations), interrupts?.length && interruptList(interrupts, config.sessions && this.resume)].filter(Boolean);
   }
 
   actions(outcome) {
