@@ -1,11 +1,10 @@
-"""`hatch run bench [part …]`: measure, and write docs/benchmarks.json and docs/benchmarks.md."""
+"""`hatch run bench [part …]`: measure; with --write, also write docs/benchmarks.json and docs/benchmarks.md."""
 
 import argparse
 import datetime
 import importlib
 import json
-import os
-import platform
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -16,22 +15,36 @@ from rich.table import Table as Shown
 
 from tools import cache
 from tools.bench import page
+from tools.bench.machine import commit, machine
 from tools.bench.result import Part, figure
 from tools.command import ERR, OUT, run
 
+_PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
 PARTS = ("layers", "cold-start", "warm", "traces", "stream", "synth")
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> int:
-    """Measure the parts named, all of them without a name; each part's findings are kept as it ends."""
+    """Measure the named parts, or all of them."""
+    options = parse()
+    return bench(options.part or PARTS, as_json=options.json, docs=docs_folder(options))
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line; an unknown part ends the program with the list of parts."""
     parser = argparse.ArgumentParser(prog="hatch run bench", description=__doc__)
     parser.add_argument("part", nargs="*", help=f"one of {', '.join(PARTS)}; all of them by default")
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON, too")
-    options = parser.parse_args()
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.* after each part")
+    parser.add_argument("--json", action="store_true", help="also print the results as JSON")
+    options = parser.parse_args(arguments)
     if unknown := set(options.part) - set(PARTS):
-        parser.error(f"no part is called {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
-    return bench(options.part or PARTS, as_json=options.json)
+        parser.error(f"unknown part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
+    return options
+
+
+def docs_folder(options: argparse.Namespace) -> Path | None:
+    """The folder to write to, if --write was given."""
+    return DOCS if options.write else None
 
 
 def bench(
@@ -39,12 +52,18 @@ def bench(
     *,
     as_json: bool = False,
     measure: Callable[[str], Part] | None = None,
-    docs: Path = DOCS,
+    docs: Path | None = None,
 ) -> int:
-    """Measure the parts named; one that fails stops no other, and leaves what was found of it before.
+    """Measure the named parts; if one fails, the others are measured and its earlier results are kept.
+
+    Args:
+        names: the parts.
+        as_json: print the results as JSON on standard output.
+        measure: measures a part; by default the `measure` of the part's module.
+        docs: the folder of benchmarks.json and benchmarks.md; None writes no file.
 
     Returns:
-        The exit code: 1 if one failed.
+        The exit code: 1 if a part failed.
     """
     failed = 0
     for name in names:
@@ -53,14 +72,27 @@ def bench(
             result = _result((measure or _measure)(name))
         except Exception as error:  # noqa: BLE001 - whatever it is, the others can still be measured
             failed = 1
-            reason = f"{name} failed: {type(error).__name__}: {error}".splitlines()[0]
-            ERR.print(reason, style="red", markup=False)
+            ERR.print(f"{name} failed: {_reason(error)}", style="red", **_PLAIN)
             continue
-        _keep(name, result, docs)
+        if docs:
+            _keep(name, result, docs)
         _show(result)
         if as_json:
             OUT.print_json(json.dumps({name: result}))
+    if not docs:
+        ERR.print("docs/benchmarks.* were not changed: pass --write to write them")
     return failed
+
+
+def _reason(error: Exception) -> str:
+    """The whole message, the line of the bench that failed, and for a command its last lines of output."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [frame for frame in frames if Path(frame.filename).is_relative_to(DOCS.parent)]
+    place = f"\n  in {Path(places[-1].filename).name}, line {places[-1].lineno}" if places else ""
+    output = getattr(error, "stderr", None) or getattr(error, "output", None) or ""
+    said = output.decode("utf-8", "replace") if isinstance(output, bytes) else str(output)
+    lines = [f"\n  {line}" for line in said.strip().splitlines()[-5:]]
+    return f"{type(error).__name__}: {error}{place}{''.join(lines)}"
 
 
 def _measure(name: str) -> Part:
@@ -72,7 +104,8 @@ def _result(part: Part) -> dict[str, Any]:
     shipped = ("strands-agents", "langfuse", "opentelemetry-sdk", "boto3")
     return {
         "measured": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
-        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "commit": commit(),
+        "machine": machine(),
         "versions": ", ".join(f"{package} {version(package)}" for package in shipped),
         "part": asdict(part),
     }

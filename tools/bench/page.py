@@ -1,4 +1,4 @@
-"""Writes docs/benchmarks.md and its charts from the JSON file, and from nothing else."""
+"""Writes docs/benchmarks.md and its charts from the results in the JSON file alone."""
 
 import io
 import itertools
@@ -20,7 +20,7 @@ def write(results: dict[str, Any], page: Path) -> None:
     """Write the page and the charts it shows; `results` as the file holds them."""
     charts = page.parent / "charts"
     charts.mkdir(exist_ok=True)
-    sections = [_head()]
+    sections = [_head(results)]
     for name, result in results.items():
         sections.append(_section(name, result))
         for number, chart in enumerate(result["part"]["charts"]):
@@ -30,20 +30,34 @@ def write(results: dict[str, Any], page: Path) -> None:
     cache.write(page, "\n".join(sections).encode())
 
 
-def _head() -> str:
+def _head(results: dict[str, Any]) -> str:
     return (
         "# Benchmarks\n\n"
-        "Written by `hatch run bench` from [benchmarks.json](benchmarks.json); do not edit. Comparisons are\n"
-        "interleaved in one run on one machine: trust the ratios, not the absolute numbers. A value is a\n"
-        "median, in brackets the range that holds the middle half of the samples.\n"
+        "`hatch run bench --write` writes this page from [benchmarks.json](benchmarks.json); do not edit it. Values\n"
+        "that are compared were measured in turns, in one run on one machine: trust the ratios, not the absolute\n"
+        "values. A value is a median; the range in brackets holds the middle half of the samples.\n\n"
+        f"{_origin(results)}\n"
     )
+
+
+def _origin(results: dict[str, Any]) -> str:
+    """The commit and machine of all parts, or of each group of parts that were measured together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, result in results.items():
+        origin = (result.get("commit", "not recorded"), result["machine"])
+        groups.setdefault(origin, []).append(name)
+    lines = []
+    for (commit, machine), names in groups.items():
+        parts = "All parts" if len(groups) == 1 else f"Parts {', '.join(names)}"
+        lines.append(f"{parts}: commit {commit}, machine: {machine}.")
+    return "\n".join(lines)
 
 
 def _section(name: str, result: dict[str, Any]) -> str:
     part = result["part"]
     lines = [
         f"## {part['title']}\n",
-        f"`hatch run bench {name}` · {result['measured']} · {result['machine']} · {result['versions']}\n",
+        f"`hatch run bench {name}` · {result['measured']} · {result['versions']}\n",
     ]
     for table in part["tables"]:
         lines += [f"### {table['title']}\n", _table(table["columns"], table["rows"]), ""]

@@ -82,7 +82,7 @@ def _samples() -> tuple[dict[str, list[Sample]], dict[str, str]]:
             url = stack.enter_context(FunctionUrlServer(environments)).url
             _ask(url, _EVENT_STREAM)
             samplers[name] = _sampler(url, bedrock)
-        return interleave("stream", samplers, ROUNDS)
+        return interleave("stream", samplers, ROUNDS, required=samplers)
 
 
 def _sampler(url: str, bedrock: FakeBedrock) -> Callable[[], Sample]:

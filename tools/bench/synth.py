@@ -43,7 +43,7 @@ def measure() -> Part:
         plane.deploy(synthesized)
         again = ("deploy", "--require-approval", "never")
         steps = {synth: _cdk(plane, "synth", "--quiet"), deploy: _cdk(plane, *again)}
-        samples, failed = interleave("synth", steps, ROUNDS)
+        samples, failed = interleave("synth", steps, ROUNDS, required=steps)
         samples[edit] = _edits(plane)
     demos, failed_demos = interleave("demo", {demo: _demo}, DEMOS)
     samples |= demos

@@ -140,7 +140,7 @@ def _compared(
         for variant in variants.values():
             variant.ask()
         samplers = {name: variant.ask for name, variant in variants.items()}
-        found, failed = interleave("traces", samplers, ROUNDS)
+        found, failed = interleave("traces", samplers, ROUNDS, required=(NEVER, AFTER))
         return found, {name: variants[name].sent for name in found}, failed
 
 
@@ -151,7 +151,7 @@ def _hanging(folder: Path, bedrock: FakeBedrock) -> tuple[dict[str, list[Sample]
         found, failed = {}, {}
         for names, rounds in (((NEVER, SHORT), HANGING_ROUNDS), ((BEFORE, AFTER, PLAIN), PATIENT_ROUNDS)):
             samplers = {name: variants[name].ask for name in names}
-            some, some_failed = interleave("a backend that hangs", samplers, rounds)
+            some, some_failed = interleave("a backend that hangs", samplers, rounds, required=(AFTER,))
             found.update(some)
             failed.update(some_failed)
         return found, failed

@@ -164,7 +164,7 @@ def _costs(handlers: Mapping[str, Function]) -> tuple[dict[str, list[Sample]], d
         samplers = {
             name: _batch(stack.enter_context(running(function))) for name, function in handlers.items()
         }
-        return interleave("warm requests", samplers, ROUNDS)
+        return interleave("warm requests", samplers, ROUNDS, required=(_BARE, _OURS))
 
 
 def _batch(environments: EnvironmentPool) -> Callable[[], Sample]:

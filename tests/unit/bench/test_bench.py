@@ -2,6 +2,9 @@
 
 import importlib
 import json
+import platform
+import re
+import subprocess
 from dataclasses import asdict
 from xml.etree import ElementTree
 
@@ -10,7 +13,8 @@ import pytest
 import layers
 from tools.bench import cold_start, deployed, page
 from tools.bench import layers as layers_bench
-from tools.bench.__main__ import DOCS, PARTS, bench
+from tools.bench.__main__ import DOCS, PARTS, bench, docs_folder, parse
+from tools.bench.machine import commit, machine
 from tools.bench.result import Chart, Part, Table, at_most, figure, spread
 from tools.bench.sampling import interleave
 
@@ -28,7 +32,7 @@ FOUND = Part(
 
 @pytest.fixture
 def measured(tmp_path):
-    """Measures parts by these functions, into a folder of its own; gives the exit code."""
+    """Measures parts with these functions, writes to a folder of its own and returns the exit code."""
 
     def run(**parts):
         return bench(list(parts), measure=lambda name: parts[name](), docs=tmp_path)
@@ -66,6 +70,40 @@ def test_a_peer_that_fails_is_named_with_the_reason_and_stops_no_other():
 # what is kept
 
 
+def test_without_write_no_file_is_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.read_bytes() for path in DOCS.glob("benchmarks.*")}
+
+    assert bench(["layers"], measure=lambda name: FOUND) == 0
+
+    assert {path: path.read_bytes() for path in DOCS.glob("benchmarks.*")} == before
+    assert list(tmp_path.iterdir()) == []
+    assert "pass --write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "folder"), [(["layers"], None), (["layers", "--write"], DOCS)])
+def test_only_write_names_the_folder_to_write_to(arguments, folder):
+    assert docs_folder(parse(arguments)) == folder
+
+
+def test_a_part_that_fails_reports_the_whole_reason(measured, capsys):
+    def failing_command():
+        raise subprocess.CalledProcessError(3, ["sam", "build"], stderr="first\nno [space] left\n")
+
+    assert measured(layers=failing_command, warm=failing) == 1
+
+    reported = capsys.readouterr().err
+    assert "layers failed: CalledProcessError: Command '['sam', 'build']' returned" in reported
+    assert "no [space] left" in reported
+    assert "warm failed: RuntimeError: no room" in reported
+    assert "in test_bench.py, line " in reported
+
+
+def test_a_required_variant_that_fails_fails_the_part_with_its_reason():
+    with pytest.raises(RuntimeError, match="'ours' failed: RuntimeError: no room"):
+        interleave("peers", {"ours": failing, "theirs": lambda: 1}, 2, required=("ours",))
+
+
 def test_a_part_that_fails_stops_no_other_and_leaves_what_was_found_before(measured, tmp_path):
     assert measured(layers=lambda: FOUND) == 0
     before = json.loads((tmp_path / "benchmarks.json").read_text())["layers"]
@@ -96,6 +134,45 @@ def test_the_page_shows_every_finding_with_its_command(measured, tmp_path):
         assert f"(charts/layers-{number}.svg)" in text
         drawing = ElementTree.parse(tmp_path / "charts" / f"layers-{number}.svg")
         assert FOUND.charts[number].title in "".join(drawing.getroot().itertext())
+
+
+def test_the_header_names_the_commit_and_the_machine(measured, tmp_path):
+    measured(layers=lambda: FOUND)
+    head = (tmp_path / "benchmarks.md").read_text().partition("\n## ")[0]
+
+    assert f"All parts: commit {commit()}, machine: {machine()}." in head
+
+
+def test_parts_of_different_commits_are_listed_by_commit(tmp_path):
+    part = {"measured": "", "machine": "m", "versions": "", "part": _as_json(FOUND)}
+    results = {"layers": {**part, "commit": "a1"}, "warm": part, "traces": {**part, "commit": "a1"}}
+
+    page.write(results, tmp_path / "benchmarks.md")
+
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert (
+        "Parts layers, traces: commit a1, machine: m.\nParts warm: commit not recorded, machine: m." in text
+    )
+
+
+def test_a_commit_with_changes_is_marked(tmp_path):
+    def git(*words):
+        name = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        subprocess.run(["git", *name, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    assert commit(tmp_path) == "unknown"
+    (tmp_path / "file").write_text("one")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "First")
+    assert re.fullmatch("[0-9a-f]{12}", commit(tmp_path))
+    (tmp_path / "file").write_text("two")
+    assert re.fullmatch("[0-9a-f]{12}-dirty", commit(tmp_path))
+
+
+def test_the_machine_has_cores_a_system_and_no_host_name():
+    assert re.match(r"\d+ cores of \S", machine())
+    assert platform.node() not in machine()
 
 
 def test_the_same_findings_make_the_same_files(tmp_path):
