@@ -1,4 +1,4 @@
-"""`hatch run bench [part …]`: measure; with --write, also write docs/benchmarks.json and docs/benchmarks.md."""
+"""`hatch run bench [part …]`: measure; with --write, also write docs/benchmarks.json and the page."""
 
 import argparse
 import datetime

@@ -42,7 +42,17 @@ _CGROUP = Path("/sys/fs/cgroup/cpu")
 _OWN_BYTECODE = "its own modules compiled at the start"
 _STEPS = {
     "Strands' packages loaded whole": {
-        "startup": ('lazy_packages.install("strands", first="strands.agent")\n', "")
+        "startup": (
+            'lazy_packages.install("strands", first="strands.agent", find=bytecode_finder.install().find)',
+            "bytecode_finder.install()",
+        )
+    },
+    "Python's own finder of files": {"startup": (", find=bytecode_finder.install().find", "")},
+    "Pydantic's search for plugins": {
+        "startup": ('os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")', "")
+    },
+    "the standard library's JSON parser for botocore's data": {
+        "boto3_session": ("from_json(file.read())", '__import__("json").load(file)')
     },
     "garbage collected in init": {"startup": ("gc.disable()", "gc.enable()")},
     "botocore's own loader": {
@@ -241,7 +251,7 @@ def _claims(found: Mapping[str, list[Sample]]) -> list[Claim]:
     wanted = [
         (imports, _PLAIN_BUILT, "init_cpu", 0.45),
         (what, "ours", "answer_cpu", 0.26),
-        (f"{what}, the further goal", "ours", "answer_cpu", 0.21),
+        (f"{what}, the further goal", "ours", "answer_cpu", 0.19),
     ]
     return [
         at_most(claim, _median(found[name], column) / _median(found[_PLAIN], column), most)

@@ -33,9 +33,10 @@ def write(results: dict[str, Any], page: Path) -> None:
 def _head(results: dict[str, Any]) -> str:
     return (
         "# Benchmarks\n\n"
-        "`hatch run bench --write` writes this page from [benchmarks.json](benchmarks.json); do not edit it. Values\n"
-        "that are compared were measured in turns, in one run on one machine: trust the ratios, not the absolute\n"
-        "values. A value is a median; the range in brackets holds the middle half of the samples.\n\n"
+        "`hatch run bench --write` writes this page from [benchmarks.json](benchmarks.json); do not edit\n"
+        "it. Values that are compared were measured in turns, in one run on one machine: trust the ratios,\n"
+        "not the absolute values. A value is a median; the range in brackets holds the middle half of the\n"
+        "samples.\n\n"
         f"{_origin(results)}\n"
     )
 

@@ -39,7 +39,7 @@ def interleave(
             if name not in failed:
                 try:
                     samples[name].append(variants[name]())
-                except Exception as error:  # noqa: BLE001 - a peer may fail in any way
+                except Exception as error:
                     failed[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
                     if name in required:
                         raise RuntimeError(f"{name!r} failed: {failed[name]}") from error

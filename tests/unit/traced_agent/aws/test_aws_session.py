@@ -42,7 +42,20 @@ def _members(shape):
     return shape and list(shape.members)
 
 
-@pytest.mark.parametrize("name", ["endpoints", "partitions", "s3/2006-03-01/service-2", "no-such-file"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "endpoints",
+        "partitions",
+        "sdk-default-configuration",
+        "_retry",
+        "bedrock-runtime/2023-09-30/service-2",
+        "bedrock-runtime/2023-09-30/endpoint-rule-set-1",
+        "s3/2006-03-01/service-2",
+        "secretsmanager/2017-10-17/service-2",
+        "no-such-file",
+    ],
+)
 def test_data_is_read_as_botocore_reads_it_order_and_all(name):
     root = Path(botocore.loaders.__file__).parent / "data" / name
     ours, theirs = (

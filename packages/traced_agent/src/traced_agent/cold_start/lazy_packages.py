@@ -9,31 +9,39 @@ import ast
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import find_spec, resolve_name
 from types import ModuleType
 from typing import Any, TypeAlias
 
+from traced_agent.cold_start.bytecode_finder import BytecodeLoader
+
 Reexports: TypeAlias = Mapping[str, tuple[str, str | None]]
 """What a package gathers, by its name there: of which module, and which attribute; None is the module."""
 
 
-def install(root: str, first: str) -> None:
+FindSpec: TypeAlias = Callable[[str, Sequence[str] | None, ModuleType | None], ModuleSpec | None]
+"""Finds a module in files."""
+
+
+def install(root: str, first: str, find: FindSpec = PathFinder.find_spec) -> None:
     """Have `root` and the packages in it load lazily, where they are not loaded already.
 
     Args:
         root: a package.
         first: the module of it that its `__init__` imports first: it still comes first, since the order in
             which modules that import each other are loaded decides whether they can be.
+        find: finds the modules.
     """
-    sys.meta_path.insert(0, _Finder(root, first))
+    sys.meta_path.insert(0, _Finder(root, first, find))
 
 
 class _Finder:
-    def __init__(self, root: str, first: str) -> None:
+    def __init__(self, root: str, first: str, find: FindSpec) -> None:
         self._root = root
         self._first = first
+        self._find = find
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -41,14 +49,18 @@ class _Finder:
         """What Python finds, to be loaded by us where it is a package of the root's."""
         if name != self._root and not name.startswith(f"{self._root}."):
             return None
-        spec = PathFinder.find_spec(name, path, target)
-        if spec and spec.submodule_search_locations and type(spec.loader) is SourceFileLoader:
+        spec = self._find(name, path, target)
+        if spec and spec.submodule_search_locations and type(spec.loader) in _LOADERS:
             first = self._first if name == self._root else None
+            assert isinstance(spec.loader, SourceFileLoader)  # noqa: S101 - the line above
             spec.loader = _Loader(spec.loader.name, spec.loader.path, first)
         return spec
 
 
-class _Loader(SourceFileLoader):
+_LOADERS = (SourceFileLoader, BytecodeLoader)
+
+
+class _Loader(BytecodeLoader):
     def __init__(self, name: str, path: str, first: str | None) -> None:
         super().__init__(name, path)
         self._first = first

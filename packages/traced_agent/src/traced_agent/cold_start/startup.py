@@ -1,11 +1,14 @@
 """Prepares the interpreter for a short init: to be imported before everything heavy."""
 
 import gc
+import os
 
-from traced_agent.cold_start import lazy_packages
+from traced_agent.cold_start import bytecode_finder, lazy_packages
 
 gc.disable()  # Init makes few garbage objects: searching for them would be a tenth of the cold start.
-lazy_packages.install("strands", first="strands.agent")
+# Pydantic searches every distribution for plugins. A user who has one sets this variable to the empty string.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+lazy_packages.install("strands", first="strands.agent", find=bytecode_finder.install().find)
 
 
 def done() -> None:
