@@ -26,11 +26,17 @@ REQUESTS_REJECTED = "RequestsRejected"
 TRACES_EXPORTED = "TracesExported"
 """Runs whose every span was accepted."""
 TRACES_RETRIED = "TracesRetried"
-"""Runs sent again, once for each time."""
+"""Runs that were not sent at the first attempt; each counts once, however often it is sent again."""
 TRACES_SPOOLED = "TracesSpooled"
 """Runs written to the log instead of being lost."""
 TRACES_LOST = "TracesLost"
 """Runs of which at least one span will never arrive."""
+TRACES_WAITING = "TracesWaiting"
+"""Runs that wait in an execution environment after an export, because they could not be sent."""
+OLDEST_TRACE_AGE = "OldestTraceAge"
+"""Seconds that the oldest waiting run has waited."""
+
+_UNITS = {OLDEST_TRACE_AGE: "Seconds"}
 TRACES_WAITING = "TracesWaiting"
 """Runs whose spans wait to be sent."""
 OLDEST_TRACE_AGE = "OldestTraceAge"
@@ -51,7 +57,7 @@ def emit(
     about = {
         "Namespace": NAMESPACE,
         "Dimensions": [[DIMENSION]],
-        "Metrics": [{"Name": name, "Unit": "Count"} for name in counted],
+        "Metrics": [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in counted],
     }
     line = {
         "_aws": {"Timestamp": int(clock() * 1000), "CloudWatchMetrics": [about]},

@@ -15,6 +15,10 @@ from traced_agent.tracing.otlp_encoding import otlp_headers
 from traced_agent.tracing.spans import RunTracerProvider, SpanBuffer
 
 
+GAUGES = ("TracesWaiting", "OldestTraceAge")
+"""Metrics that are measured after each export, not counted."""
+
+
 class Backend:
     """An OTLP endpoint over a raw socket that behaves as it is told; it remembers what it accepted."""
 
@@ -131,11 +135,14 @@ class Traced:
         self.provider = RunTracerProvider(self.buffer, Resource({"service.name": "test"}))
         self.tracer = self.provider.get_tracer("strands.telemetry.tracer")
         self.metrics = Counter()
+        self.gauges = {}
+        self.now = time.time()
         self.log = []
         self.queue = ExportQueue(
             destination,
             self.buffer.finished,
-            emit=self.metrics.update,
+            emit=self._record,
+            clock=lambda: self.now,
             write=self.log.append,
             **options,
         )
@@ -151,6 +158,10 @@ class Traced:
         started = time.monotonic()
         self.queue.export(budget_s)
         return time.monotonic() - started
+
+    def _record(self, values):
+        self.gauges = {name: value for name, value in values.items() if name in GAUGES}
+        self.metrics.update({name: value for name, value in values.items() if name not in GAUGES})
 
     @property
     def waiting(self):

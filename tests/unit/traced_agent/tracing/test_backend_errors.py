@@ -84,6 +84,7 @@ def test_an_answer_that_is_no_success_keeps_the_spans_and_says_so_once(traced, b
     assert says in caplog.text
 
     backend.behave = backend.accept
+    traced.now += 5  # the pause after a 429
     traced.export()
     assert len(backend.names) == 3
     assert caplog.text.count("traces are sent again") == 1

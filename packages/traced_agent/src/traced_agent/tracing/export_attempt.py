@@ -18,6 +18,15 @@ class BusyError(ExportError):
     """The endpoint cannot be reached, or reports a temporary error."""
 
 
+class RateLimitedError(ExportError):
+    """The endpoint asks for a pause: 429, or a temporary error with `Retry-After`."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """Seconds until the next request may be sent."""
+
+
 class UnauthorizedError(ExportError):
     """The endpoint rejected the credentials."""
 
@@ -43,6 +52,8 @@ class ExportAttempt:
         """Why the pending spans were not sent, in one line."""
         self.permanent_error: str | None = None
         """Why the pending spans can never be sent, in one line."""
+        self.retry_after_s = 0.0
+        """Seconds for which the backend asked not to be called again."""
         self.aborted = False
         """Whether the connection was closed by `abort`: a response that ends then is incomplete."""
         self._clock = clock

@@ -18,7 +18,13 @@ from traced_agent import metrics
 from traced_agent.aws.secret import SecretError
 from traced_agent.tracing import spool
 from traced_agent.tracing.backends import TraceBackend
-from traced_agent.tracing.export_attempt import BusyError, ExportAttempt, ExportError, UnauthorizedError
+from traced_agent.tracing.export_attempt import (
+    BusyError,
+    ExportAttempt,
+    ExportError,
+    RateLimitedError,
+    UnauthorizedError,
+)
 from traced_agent.tracing.otlp_encoding import encode
 from traced_agent.tracing.spans import SpanKey, size_bytes, span_key
 from traced_agent.worker_threads import submit, wait
@@ -48,6 +54,8 @@ class QueuedRun:
     trace_id: str
     spans: list[ReadableSpan]
     bytes: int
+    queued_at: float
+    """When it was queued, on the queue's clock."""
     tries: int = 0
     incomplete: bool = False
     """Whether the backend refused one of its spans for good."""
@@ -66,6 +74,7 @@ class ExportQueue:
         backlog_bytes: int = BACKLOG_BYTES,
         emit: Callable[[Mapping[str, float]], None] = metrics.emit,
         write: Callable[[str], Any] = lambda line: sys.stdout.write(line + "\n"),
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._backend = backend
         self._finished = finished
@@ -74,6 +83,9 @@ class ExportQueue:
         self._backlog_bytes = backlog_bytes
         self._emit = emit
         self._write = write
+        self._clock = clock  # not a monotonic clock: that one may stop while the environment is frozen
+        self._pause_until = 0.0
+        """The backend asked not to be called before this time."""
         self._runs: deque[QueuedRun] = deque()
         self._counts: Counter[str] = Counter()
         self._one_at_a_time = threading.Lock()
@@ -96,23 +108,31 @@ class ExportQueue:
         except Exception:  # a fault of tracing must not become a fault of the request
             logger.exception("the export of traces failed")
         finally:
-            self._emit(self._counts)
+            self._emit({**self._counts, **self._waiting_metrics()})
             self._counts.clear()
             self._one_at_a_time.release()
 
     def _export(self, until: float) -> None:
         while self._finished:
             spans = [self._remove_content(span) for span in self._finished.popleft()]
-            self._runs.append(QueuedRun(format_trace_id(spans[0].context.trace_id), spans, size_bytes(spans)))
-        if self._finish_attempt(until) and self._runs:
+            trace_id = format_trace_id(spans[0].context.trace_id)
+            self._runs.append(QueuedRun(trace_id, spans, size_bytes(spans), self._clock()))
+        if self._finish_attempt(until) and self._runs and self._clock() >= self._pause_until:
             self._start_attempt(until)
             self._finish_attempt(until)
         self._drop_oldest()
         self._flush_sdk(until)
 
+    def _waiting_metrics(self) -> dict[str, float]:
+        """How many runs wait, and for how long; CloudWatch's alarms need the values while they last."""
+        if not self._runs:
+            return {}
+        age_s = max(0.0, self._clock() - self._runs[0].queued_at)
+        return {metrics.TRACES_WAITING: len(self._runs), metrics.OLDEST_TRACE_AGE: round(age_s, 3)}
+
     def _start_attempt(self, until: float) -> None:
         for run in self._runs:
-            if run.tries:
+            if run.tries == 1:
                 self._counts[metrics.TRACES_RETRIED] += 1
             run.tries += 1
         spans = [span for run in self._runs for span in run.spans]
@@ -126,6 +146,8 @@ class ExportQueue:
                 self._send_with_retry(attempt)
         except SecretError as error:
             attempt.permanent_error = str(error)
+        except RateLimitedError as error:
+            attempt.error, attempt.retry_after_s = str(error), error.retry_after_s
         except ExportError as error:
             attempt.error = str(error)
         except BaseException as error:  # noqa: BLE001 - recorded; the spans stay in the queue
@@ -168,6 +190,7 @@ class ExportQueue:
             elif attempt.permanent_error:
                 self._runs.remove(run)
                 self._drop(run, attempt.permanent_error)
+        self._pause_until = self._clock() + attempt.retry_after_s
         if attempt.rejected:
             self._counts[metrics.TRACES_LOST] += 1
         self._report(

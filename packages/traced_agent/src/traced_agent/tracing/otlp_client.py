@@ -6,14 +6,23 @@ success, and its timeout applies to one read. So OpenTelemetry encodes the spans
 
 import gzip
 import http.client
+import math
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from traced_agent.tracing.export_attempt import BusyError, ExportAttempt, ExportError, UnauthorizedError
+from traced_agent.tracing.export_attempt import (
+    BusyError,
+    ExportAttempt,
+    ExportError,
+    RateLimitedError,
+    UnauthorizedError,
+)
 from traced_agent.tracing.http_connection import open_connection, request_target
 from traced_agent.tracing.otlp_encoding import encode, partial_success, shorten
 from traced_agent.tracing.spans import span_key
@@ -24,6 +33,12 @@ _BATCH: Final = 128
 _READ: Final = 65_536
 """Bytes of a response that are read."""
 
+_DEFAULT_RETRY_AFTER_S: Final = 5.0
+"""The pause after a 429 without a valid `Retry-After`."""
+
+_MAX_RETRY_AFTER_S: Final = 300.0
+"""The longest pause that a backend can ask for."""
+
 
 @dataclass(frozen=True)
 class OtlpResponse:
@@ -32,6 +47,8 @@ class OtlpResponse:
     status: int
     content_type: str
     body: bytes
+    retry_after: str = ""
+    """The header `Retry-After`: seconds, or an HTTP date."""
 
     @property
     def accepted(self) -> bool:
@@ -44,6 +61,17 @@ class OtlpResponse:
         if "html" in self.content_type:
             return f"{self.status}: a page of HTML"
         return f"{self.status}: {' '.join(self.body[:200].decode(errors='replace').split())}"
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds to wait before the next request; None if the backend does not ask for a pause."""
+        try:
+            seconds = float(self.retry_after)
+        except ValueError:
+            seconds = _seconds_until(self.retry_after)
+        if math.isfinite(seconds):
+            return min(max(seconds, 0.0), _MAX_RETRY_AFTER_S)
+        return _DEFAULT_RETRY_AFTER_S if self.status == 429 else None
 
     @property
     def rejected(self) -> str | None:
@@ -107,7 +135,9 @@ class OtlpClient:
         if response.status in (401, 403):
             return UnauthorizedError(f"{self.url} does not accept the credentials: {response.summary}")
         if response.status == 429 or response.status >= 500:
-            return BusyError(f"{self.url} answered {response.summary}")
+            message = f"{self.url} answered {response.summary}"
+            pause_s = response.retry_after_s
+            return BusyError(message) if pause_s is None else RateLimitedError(message, pause_s)
         return ExportError(f"{self.url} is not an OTLP endpoint: it answered {response.summary}")
 
     def _encode_and_post(
@@ -137,4 +167,14 @@ class OtlpClient:
             raise BusyError(f"{self.url} cannot be reached: {error or type(error).__name__}") from None
         except ValueError:  # its message quotes the value
             raise ExportError(f"{self.url} got no request: a header's value has invalid characters") from None
-        return OtlpResponse(response.status, response.headers.get("Content-Type", "").lower(), body)
+        headers = response.headers
+        return OtlpResponse(
+            response.status, headers.get("Content-Type", "").lower(), body, headers.get("Retry-After", "")
+        )
+
+
+def _seconds_until(http_date: str) -> float:
+    try:
+        return parsedate_to_datetime(http_date).timestamp() - time.time()
+    except (ValueError, OverflowError):  # not a date
+        return math.nan
