@@ -14,8 +14,10 @@ OUT = {
     "uvicorn", "starlette", "cryptography", "httpx", "httpx2", "requests", "langfuse", "PIL",
     "numpy", "openai", "anthropic", "opentelemetry.exporter", "opentelemetry.proto", "google.protobuf",
     "yaml", "jsonschema", "opentelemetry.sdk.metrics", "strands.bidi", "strands.vended_tools",
-    "traced_agent.tracing.backends", "traced_agent.tracing.export_queue", "traced_agent.tracing.otlp_client",
-    "traced_agent.auth", "traced_agent.http.openapi", "traced_agent.http.page",
+    "traced_agent.auth", "traced_agent.http.feedback",
+    "traced_agent.tracing.backends", "traced_agent.tracing.langfuse_backend",
+    "traced_agent.tracing.span_export", "traced_agent.tracing.export_queue",
+    "traced_agent.tracing.otlp_client", "traced_agent.http.openapi", "traced_agent.http.page",
 }  # fmt: skip
 """What must not be loaded before the first answer has left: each would be paid for with every cold start."""
 

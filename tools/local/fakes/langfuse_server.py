@@ -10,12 +10,15 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from tools.local.fakes import langfuse_view
 from tools.local.fakes.faults import FaultInjector
+from tools.local.fakes.langfuse_records import PROJECT_ID, VERSION, LangfuseRecords
 from tools.local.http.exchange import HttpExchange
 from tools.local.http.server import HttpServer
 from tools.local.traces import trace_view
@@ -65,13 +68,21 @@ class FakeLangfuse(HttpServer):
         response_delay_s: float = 0.0,
         faults: FaultInjector | None = None,
     ) -> None:
-        """`response_delay_s`: the seconds before each answer; `faults`: tells what the next exports meet."""
+        """`response_delay_s`: the seconds before each answer; `faults`: the faults of the next exports."""
         self._pause_s = response_delay_s
         self.public_key, self.secret_key = public_key, secret_key
         self.exports: list[Export] = []
         """What it accepted, oldest first."""
         self.attempts = 0
         """How many exports were tried, accepted or not."""
+        self.events_only = False
+        """Whether `/trace/<id>` opens nothing, as on a v4 server in its default mode."""
+        self.records = LangfuseRecords()
+        """Its prompts, scores and data sets."""
+        self.api_requests: list[tuple[str, str, bytes]] = []
+        """Method, path and body of each request to the API, exports excluded."""
+        self.api_faults = FaultInjector(FAULTS)
+        """The faults of the API; exports have their own."""
         self._faults = faults or FaultInjector(FAULTS)
         self._news = threading.Condition(threading.RLock())
         super().__init__(self._respond, port=port)
@@ -108,11 +119,35 @@ class FakeLangfuse(HttpServer):
     def _respond(self, exchange: HttpExchange) -> None:
         if exchange.method == "POST" and exchange.path in _ENDPOINTS:
             return self._receive(exchange)
-        if exchange.method == "GET" and exchange.path.startswith("/trace/"):
-            return self._show(exchange, exchange.path.removeprefix("/trace/"))
+        if exchange.method == "GET" and exchange.path.startswith(
+            ("/trace/", f"/project/{PROJECT_ID}/traces/")
+        ):
+            if self.events_only and exchange.path.startswith("/trace/"):
+                return _say(exchange, 404, "Trace not found")
+            return self._show(exchange, exchange.path.rpartition("/")[2])
         if exchange.method == "GET" and exchange.path == "/api/public/health":
-            return exchange.answer(200, b'{"status": "OK", "version": "local"}')
+            return exchange.answer(200, json.dumps({"status": "OK", "version": VERSION}).encode())
+        if exchange.path.startswith("/api/public/"):
+            return self._answer_api(exchange)
         return _say(exchange, 404, "Not found")
+
+    def _answer_api(self, exchange: HttpExchange) -> None:
+        body = exchange.body()
+        self.api_requests.append((exchange.method, exchange.path, body))
+        fault = self.api_faults.next_fault()
+        if fault != "ok":
+            return _fail(exchange, fault)
+        if not self._authorized(exchange):
+            return _say(exchange, 401, "Invalid credentials")
+        if exchange.method == "GET" and exchange.path.startswith("/api/public/traces/"):
+            trace = self.trace(exchange.path.rpartition("/")[2])
+            answer = (
+                (200, langfuse_view.trace_view(trace)) if trace else (404, {"message": "Trace not found"})
+            )
+        else:
+            query = dict(parse_qsl(exchange.query))
+            answer = self.records.answer(exchange.method, exchange.path, query, body) or (404, {})
+        return exchange.answer(answer[0], json.dumps(answer[1]).encode())
 
     def _show(self, exchange: HttpExchange, trace_id: str) -> None:
         if trace := self.trace(trace_id):

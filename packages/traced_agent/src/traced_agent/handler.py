@@ -26,7 +26,9 @@ from traced_agent.sessions import SessionStore, turn
 from traced_agent.settings import Settings, SettingsError
 from traced_agent.streaming.response_writer import ResponseWriter, ResponseWriters
 from traced_agent.tracing.after_response import AfterResponse, start_after_response
-from traced_agent.tracing.tracer import RunTracer, start_tracing
+from traced_agent.tracing.observation import Observation
+from traced_agent.tracing.start import start_tracing
+from traced_agent.tracing.tracer import RunTracer
 
 if TYPE_CHECKING:
     from traced_agent.auth.bearer import Authenticator
@@ -74,6 +76,7 @@ class Handler:
             "/health": {"GET": info.health},
             "/ping": {"GET": info.health},
             "/openapi.json": {"GET": info.openapi},
+            **({"/feedback": {"POST": self.feedback}} if self.tracer.accepts_scores else {}),
         }
 
     def __call__(self, event: Any, context: Any) -> Any:
@@ -102,12 +105,15 @@ class Handler:
         ) as observation:
             run.links = observation.links
             try:
-                answer = self._run_agent(run_request, exchange, request.headers.get("accept", ""))
+                answer = self._run_agent(
+                    run_request, exchange, request.headers.get("accept", ""), observation
+                )
             except Exception as error:
                 api_error = self._to_api_error(error, run)
                 observation.fail(api_error.code, api_error.message)
+                run.links = observation.links
                 raise
-            observation.answer({"response": answer.response})
+            observation.answer({"response": answer.response}, stop_reason=answer.stop_reason)
         logs.log_answer(run, answer)
         return envelope.success(run, run_request.text, answer, self._model_id(run))
 
@@ -121,15 +127,25 @@ class Handler:
             metrics.emit({metrics.REQUESTS_REJECTED: 1})
             raise
 
-    def _run_agent(self, run_request: RunRequest, exchange: Exchange, accept: str) -> Answer:
+    def feedback(self, request: Request, _exchange: Exchange) -> Response:
+        """Queue a user's score for a trace."""
+        from traced_agent.http import feedback  # noqa: PLC0415 - not before the first answer
+
+        return feedback.receive(request, self.tracer)
+
+    def _run_agent(
+        self, run_request: RunRequest, exchange: Exchange, accept: str, observation: Observation
+    ) -> Answer:
         run = exchange.run
         ids = run_request.session_id, run_request.user_id
         with turn(self.sessions, *ids, seconds=run.remaining_s) as session_manager:
             first_event = {"run_id": run.id, "trace_id": run.links["trace_id"]}
-            on_event = exchange.writer.start_stream(accept, first_event)
+            on_event = observation.record_text(exchange.writer.start_stream(accept, first_event))
             run.agents = RunAgents(self.settings.max_turns, self.settings.max_tokens, on_event)
             return run_agent(
-                self.new_agent(callback_handler=on_event, session_manager=session_manager),
+                self.tracer.apply_prompt(
+                    self.new_agent(callback_handler=on_event, session_manager=session_manager)
+                ),
                 run_request.text,
                 agents=run.agents,
                 seconds=run.remaining_s - self._reserve_s(run),
@@ -176,6 +192,7 @@ def create_handler(
     after_response = start_after_response(tracer.export if tracer.enabled else None, settings, environ)
     model = models.build(build_model, settings, session())
     settings = replace(settings, bedrock_model_id=models.model_id(model) or settings.bedrock_model_id)
+    tracer.describe_model(model)
     new_agent = functools.partial(build_agent, model)
     writers = ResponseWriters(environ, streaming=settings.streaming, tool_details=settings.page)
     sessions = SessionStore.start(settings, session, environ)

@@ -35,6 +35,8 @@ _environment = _like(
     r"(?!langfuse)[a-z0-9_-]{1,40}",
     "lower-case letters, digits, - and _, 40 at most, not beginning with langfuse",
 )
+_prompt = _like(r"[^@\s][^@]{0,198}(@[a-z0-9._-]{1,36})?", "NAME or NAME@LABEL of a prompt in Langfuse")
+_project_id = _like(r"[A-Za-z0-9_-]{1,100}", "the id of a Langfuse project: letters, digits, - and _")
 _region = _like(r"[a-z]+(-[a-z]+)+-\d+", "a region's code, like us-east-1")
 _secret = _like(
     r"(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:)?[a-zA-Z0-9/_+=.@-]+",
@@ -51,6 +53,8 @@ _knowledge_base = _like(r"[0-9A-Z]{10}", "the id of a knowledge base, ten capita
 def _url(value: str) -> str:
     if not _is_url(value):
         raise ValueError("an http(s) URL")
+    if "@" in urlsplit(value).netloc:
+        raise ValueError("an http(s) URL without credentials")
     return value.rstrip("/")
 
 
@@ -147,6 +151,8 @@ class Settings:
     langfuse_host: str = _setting(
         "LANGFUSE_HOST", "LANGFUSE_BASE_URL", parse=_url, default="https://cloud.langfuse.com"
     )
+    langfuse_project_id: str = _setting("LANGFUSE_PROJECT_ID", parse=_project_id, default="")
+    prompt: str = _setting("LANGFUSE_PROMPT", parse=_prompt, default="")
     langfuse_environment: str = _setting("LANGFUSE_TRACING_ENVIRONMENT", parse=_environment, default="")
     langfuse_release: str = _setting("LANGFUSE_RELEASE", parse=_text, default="")
     tracing_enabled: bool = _setting("LANGFUSE_TRACING_ENABLED", parse=_switch, default=True)

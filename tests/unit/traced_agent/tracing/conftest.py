@@ -14,7 +14,6 @@ from traced_agent.tracing.otlp_client import OtlpClient
 from traced_agent.tracing.otlp_encoding import otlp_headers
 from traced_agent.tracing.spans import RunTracerProvider, SpanBuffer
 
-
 GAUGES = ("TracesWaiting", "OldestTraceAge")
 """Metrics that are measured after each export, not counted."""
 

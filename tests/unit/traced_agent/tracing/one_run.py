@@ -49,7 +49,7 @@ def documented():
 
 def ours():
     from traced_agent.settings import Settings
-    from traced_agent.tracing.tracer import start_tracing
+    from traced_agent.tracing.start import start_tracing
 
     traces = start_tracing(Settings.from_env(os.environ), None)
     for _ in range(int(os.environ.get("RUNS", "1"))):

@@ -65,7 +65,7 @@ def test_a_backend_that_takes_nothing_at_all_is_not_the_spans_fault_until_the_th
     ("answer", "says"),
     [
         ((200, b"<html>Sign in</html>", "text/html; charset=utf-8"), "a page of HTML"),
-        ((302, b"", "text/plain"), "not an OTLP endpoint"),
+        ((302, b"", "text/plain"), "does not support this request"),
         ((404, b"nothing here", "text/plain"), "nothing here"),
         ((500, b"oops", "text/plain"), "oops"),
         ((429, b"slowly", "text/plain"), "slowly"),

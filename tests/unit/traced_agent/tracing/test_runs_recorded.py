@@ -1,5 +1,6 @@
 """Every run is recorded whole, once, with what it carries."""
 
+import json
 import os
 import random
 import threading
@@ -11,6 +12,7 @@ from opentelemetry.trace import StatusCode
 
 from traced_agent import __version__
 from traced_agent.settings import Settings
+from traced_agent.tracing.observation import Observation
 from traced_agent.tracing.spans import (
     SCOPE,
     RandomIdGenerator,
@@ -267,3 +269,28 @@ def test_the_resource_says_which_function_environment_and_release():
     named = build_resource({**environ, "OTEL_SERVICE_NAME": "mine"}, version="1", environment="", release="")
     assert named.attributes["service.name"] == "mine"
     assert "langfuse.release" not in named.attributes
+
+
+def test_text_streamed_before_a_failure_is_in_the_trace(recorded):
+    events = []
+    with recorded.observe() as observation:
+        on_event = observation.record_text(lambda **event: events.append(event))
+        on_event(data="The answer ")
+        on_event(event={"other": 1})
+        on_event(data="is")
+        observation.fail("model_error", "broke off")
+    output = json.loads(recorded.spans()["query"].attributes["langfuse.observation.output"])
+    assert output["partial_response"] == "The answer is"
+    assert output["error"] == {"code": "model_error", "message": "broke off"}
+    assert len(events) == 3
+    assert Observation({}, None).record_text(None) is None
+
+
+def test_streamed_text_is_kept_up_to_a_limit(recorded):
+    with recorded.observe() as observation:
+        on_event = observation.record_text(lambda **event: None)
+        for _ in range(300):
+            on_event(data="x" * 1000)
+        observation.fail("model_error", "broke off")
+    output = json.loads(recorded.spans()["query"].attributes["langfuse.observation.output"])
+    assert len(output["partial_response"]) == 100_000

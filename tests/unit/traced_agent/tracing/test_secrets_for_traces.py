@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from traced_agent.settings import Settings
-from traced_agent.tracing.backends import LangfuseBackend, OtlpBackend
+from traced_agent.tracing.backends import OtlpBackend
+from traced_agent.tracing.langfuse_backend import LangfuseBackend
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:langfuse-AbCdEf"
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -79,6 +79,8 @@ class DemoRequest(_RunFields):
 
 RunRequest: TypeAlias = QueryRequest | DemoRequest
 
+Shape = TypeVar("Shape", bound=BaseModel)
+
 
 def parse_request(request: Request, user_id: str | None = None) -> RunRequest:
     """Read what a request asks.
@@ -100,6 +102,19 @@ def parse_request(request: Request, user_id: str | None = None) -> RunRequest:
     shape = DemoRequest if "action" in body else QueryRequest
     try:
         return shape.model_validate(body)
+    except ValidationError as error:
+        raise _refusal(error, shape) from None
+
+
+def parse_body(request: Request, shape: type[Shape]) -> Shape:
+    """Read a JSON body of another shape.
+
+    Raises:
+        ApiError: the body is of another type, not JSON, or not of this shape.
+    """
+    _check_type(request.headers)
+    try:
+        return shape.model_validate(_json_object(request.body))
     except ValidationError as error:
         raise _refusal(error, shape) from None
 
@@ -198,6 +213,11 @@ _WRONG = {
     "model_type": "must be an object",
     "too_long": "must have at most {max_length} entries",
     "literal_error": "must be {expected}",
+    "trace_id": "must be the trace_id of an answer, 32 hexadecimal digits",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
 }
 """How each kind of breach is told, by pydantic's name for it; placeholders are its context."""
 

@@ -1,13 +1,12 @@
 """The backends that traces are sent to: Langfuse, by its own SDK, or any OTLP endpoint; never both."""
 
-import logging
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from traced_agent.aws.secret import Secret
-from traced_agent.tracing import langfuse_protocol
-from traced_agent.tracing.export_attempt import ExportAttempt
+from traced_agent.tracing.export_attempt import ExportAttempt, RefusedError
 from traced_agent.tracing.otlp_client import OtlpClient
 from traced_agent.tracing.otlp_encoding import otlp_headers, parse_headers
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     import boto3
 
     from traced_agent.settings import Settings
-    from traced_agent.tracing.langfuse_exporter import LangfuseExporter
-
-logger = logging.getLogger(__name__)
 
 
 class TraceBackend(Protocol):
@@ -38,6 +34,13 @@ class TraceBackend(Protocol):
             SecretError: there are no credentials, and a retry does not help.
             UnauthorizedError: the backend rejected the credentials.
             ExportError: the pending spans can be sent again.
+        """
+
+    def create_score(self, score: Mapping[str, Any], attempt: ExportAttempt) -> None:
+        """Create or replace a score.
+
+        Raises:
+            SecretError, ExportError: as `send` does.
         """
 
     def refresh_credentials(self) -> bool:
@@ -67,6 +70,14 @@ class OtlpBackend:
         """Post the spans."""
         OtlpClient(self._url, otlp_headers(self._auth_headers())).send(attempt.pending, attempt)
 
+    def create_score(self, score: Mapping[str, Any], attempt: ExportAttempt) -> None:  # noqa: ARG002
+        """Refuse: OTLP has no scores.
+
+        Raises:
+            RefusedError: always.
+        """
+        raise RefusedError("scores need Langfuse as the trace backend")
+
     def refresh_credentials(self) -> bool:
         """Read the secret again, if there is one."""
         return self._secret is not None and self._secret.refresh()
@@ -83,60 +94,22 @@ class OtlpBackend:
         return {name.lower(): value for name, value in own.items()}
 
 
-class LangfuseBackend:
-    """Langfuse, by its own SDK, which is imported at the first export."""
+def create_backend(
+    settings: "Settings",
+    session: "Callable[[], boto3.Session]",
+    provider: TracerProvider,
+    set_project_id: "Callable[[str], None]",
+) -> TraceBackend:
+    """The backend that the settings choose.
 
-    def __init__(
-        self, settings: "Settings", session: "Callable[[], boto3.Session]", provider: TracerProvider
-    ) -> None:
-        self._settings = settings
-        self._secret = Secret(settings.langfuse_secret_arn, session) if settings.langfuse_secret_arn else None
-        self._provider = provider
-        self._exporter: LangfuseExporter | None = None
+    Args:
+        settings: the endpoint, or Langfuse's host and keys.
+        session: returns the AWS session, for secrets.
+        provider: the provider that Langfuse's client uses.
+        set_project_id: called with the id of Langfuse's project when it becomes known.
+    """
+    if settings.otlp_endpoint:
+        return OtlpBackend(settings, session)
+    from traced_agent.tracing.langfuse_backend import LangfuseBackend  # noqa: PLC0415
 
-    def prepare(self) -> None:
-        """Create Langfuse's client for `get_client()`."""
-        try:
-            self._get_exporter()
-        except Exception as error:  # noqa: BLE001 - the export reports it
-            logger.debug("error=<%s> | Langfuse's client was not created", error)
-
-    def convert(self, span: ReadableSpan) -> ReadableSpan:
-        """Return the span as Langfuse's SDK would have created it."""
-        return langfuse_protocol.to_langfuse_span(span)
-
-    def send(self, attempt: ExportAttempt) -> None:
-        """Pass the spans to Langfuse's processor."""
-        self._get_exporter().send(attempt)
-
-    def refresh_credentials(self) -> bool:
-        """Read the secret again, if there is one; a changed key needs a new client."""
-        if self._secret is None or not self._secret.refresh():
-            return False
-        if self._exporter is not None:
-            self._exporter.shutdown()
-            self._exporter = None
-        return True
-
-    def flush_sdk(self) -> None:
-        """Send scores and media."""
-        if self._exporter is not None:
-            self._exporter.flush()
-
-    def _get_exporter(self) -> "LangfuseExporter":
-        if self._exporter is None:
-            public_key, secret_key = self._keys()
-            from traced_agent.tracing.langfuse_exporter import LangfuseExporter  # noqa: PLC0415 - not before the answer
-
-            self._exporter = LangfuseExporter(self._settings, self._provider, public_key, secret_key)
-        return self._exporter
-
-    def _keys(self) -> tuple[str, str]:
-        if self._secret is None:
-            return self._settings.langfuse_public_key, self._settings.langfuse_secret_key
-        secret = self._secret.json()
-        names = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
-        public_key, secret_key = (str(secret.get(name) or "").strip() for name in names)
-        if not (public_key and secret_key):
-            raise self._secret.error("must be a JSON object with LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY")
-        return public_key, secret_key
+    return LangfuseBackend(settings, session, provider, set_project_id)

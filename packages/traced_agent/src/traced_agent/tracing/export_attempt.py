@@ -31,6 +31,10 @@ class UnauthorizedError(ExportError):
     """The endpoint rejected the credentials."""
 
 
+class RefusedError(ExportError):
+    """The endpoint does not accept this request, and will not accept it later either."""
+
+
 class ExportAttempt:
     """One export: its spans, its time limit, and the result for each span.
 

@@ -26,6 +26,7 @@ from traced_agent.tracing.export_attempt import (
     UnauthorizedError,
 )
 from traced_agent.tracing.otlp_encoding import encode
+from traced_agent.tracing.score_queue import Score, ScoreQueue
 from traced_agent.tracing.spans import SpanKey, size_bytes, span_key
 from traced_agent.worker_threads import submit, wait
 
@@ -69,7 +70,8 @@ class ExportQueue:
         backend: TraceBackend,
         finished: deque[list[ReadableSpan]],
         *,
-        remove_content: Callable[[ReadableSpan], ReadableSpan] | None = None,
+        convert: Callable[[ReadableSpan], ReadableSpan] | None = None,
+        scores: deque[Score] | None = None,
         spool_to_log: bool = False,
         backlog_bytes: int = BACKLOG_BYTES,
         emit: Callable[[Mapping[str, float]], None] = metrics.emit,
@@ -78,7 +80,10 @@ class ExportQueue:
     ) -> None:
         self._backend = backend
         self._finished = finished
-        self._remove_content = remove_content or (lambda span: span)
+        self._scores = ScoreQueue(
+            backend, deque() if scores is None else scores, write=write if spool_to_log else None
+        )
+        self._convert = convert or (lambda span: span)
         self._spool_to_log = spool_to_log
         self._backlog_bytes = backlog_bytes
         self._emit = emit
@@ -114,13 +119,14 @@ class ExportQueue:
 
     def _export(self, until: float) -> None:
         while self._finished:
-            spans = [self._remove_content(span) for span in self._finished.popleft()]
+            spans = [self._convert(span) for span in self._finished.popleft()]
             trace_id = format_trace_id(spans[0].context.trace_id)
             self._runs.append(QueuedRun(trace_id, spans, size_bytes(spans), self._clock()))
         if self._finish_attempt(until) and self._runs and self._clock() >= self._pause_until:
             self._start_attempt(until)
             self._finish_attempt(until)
         self._drop_oldest()
+        self._scores.export(until, self._counts)
         self._flush_sdk(until)
 
     def _waiting_metrics(self) -> dict[str, float]:

@@ -4,16 +4,20 @@ A timeout of `http.client` applies to one read, so a server that sends a byte at
 as long as it likes. Here the export attempt knows the socket and can shut it down at any time.
 """
 
+import base64
 import functools
 import http.client
+import logging
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from traced_agent.tracing.export_attempt import ExportAttempt
+
+logger = logging.getLogger(__name__)
 
 _CERTIFICATE_VARIABLES: Final = (
     "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
@@ -33,16 +37,35 @@ def open_connection(
     if parts.scheme == "https":
         connection = _HttpsConnection(address, attempt, _tls_context(_root_certificates(environ)))
         if proxy:
-            connection.set_tunnel(parts.netloc)
+            connection.set_tunnel(parts.netloc, headers=_proxy_credentials(proxy))
         return connection
     return _HttpConnection(address, attempt)
 
 
-def request_target(url: str, connection: http.client.HTTPConnection) -> str:
+def request_target(url: str) -> str:
     """The request target: the complete URL for an HTTP proxy, otherwise path and query."""
     parts = urlsplit(url)
-    through_proxy = parts.scheme == "http" and connection.host != parts.hostname
-    return url if through_proxy else (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if _through_http_proxy(url):
+        return url
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def proxy_headers(url: str) -> dict[str, str]:
+    """The headers of a request through an HTTP proxy; an HTTPS proxy gets them with CONNECT."""
+    return _proxy_credentials(_proxy(url) or "") if _through_http_proxy(url) else {}
+
+
+def _through_http_proxy(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and bool(_proxy(url))
+
+
+def _proxy_credentials(proxy: str) -> dict[str, str]:
+    parts = urlsplit(proxy)
+    if not parts.username:
+        return {}
+    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Proxy-Authorization": "Basic " + base64.b64encode(credentials.encode()).decode()}
 
 
 class _HttpConnection(http.client.HTTPConnection):
@@ -72,7 +95,17 @@ class _HttpsConnection(http.client.HTTPSConnection):
 def _root_certificates(environ: Mapping[str, str]) -> str:
     import certifi  # noqa: PLC0415 - not before the answer
 
-    return next((environ[name] for name in _CERTIFICATE_VARIABLES if environ.get(name)), certifi.where())
+    for name in _CERTIFICATE_VARIABLES:
+        if path := environ.get(name):
+            if Path(path).exists():
+                return path
+            _log_missing_file(name, path)
+    return certifi.where()
+
+
+@functools.cache
+def _log_missing_file(name: str, path: str) -> None:
+    logger.warning("%s is ignored: the file %s does not exist", name, path)
 
 
 @functools.cache

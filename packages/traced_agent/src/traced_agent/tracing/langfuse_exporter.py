@@ -5,8 +5,10 @@ extracts media. Only the last step is ours: its exporter has no time limit and d
 """
 
 import gc
+import json
+import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langfuse import Langfuse
 from langfuse._client.resource_manager import LangfuseResourceManager
@@ -14,14 +16,16 @@ from langfuse._client.span_processor import LangfuseSpanProcessor
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from traced_agent.tracing import langfuse_protocol
+from traced_agent.tracing import langfuse_protocol, waiting_clients
 from traced_agent.tracing.export_attempt import ExportAttempt
 from traced_agent.tracing.otlp_client import OtlpClient
 from traced_agent.tracing.otlp_encoding import otlp_headers
-from traced_agent.tracing.spans import span_key
+from traced_agent.tracing.spans import copy_span, span_key
 
 if TYPE_CHECKING:
     from traced_agent.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 128
 """Spans passed to the processor at a time: fewer than its batch and queue sizes, so that it drops none."""
@@ -38,10 +42,10 @@ class LangfuseExporter:
     ) -> None:
         self._public_key = public_key
         self._exporter = _Exporter()
+        keys: Any = {"public_key": public_key, "secret_key": secret_key, "base_url": settings.langfuse_host}
+        waiting_clients.activate(**keys)
         self._client = Langfuse(
-            public_key=public_key,
-            secret_key=secret_key,
-            base_url=settings.langfuse_host,
+            **keys,
             environment=settings.langfuse_environment or None,
             release=settings.langfuse_release or None,
             sample_rate=1.0,
@@ -57,10 +61,9 @@ class LangfuseExporter:
                 {**langfuse_protocol.headers(public_key, secret_key), **(resources.additional_headers or {})}
             ),
         )
+        self._mask = resources.mask
         self._processor = LangfuseSpanProcessor(
-            public_key=public_key,
-            secret_key=secret_key,
-            base_url=settings.langfuse_host,
+            **keys,
             flush_at=_CHUNK * 2,
             flush_interval=_NEVER_S,
             should_export_span=resources.should_export_span,
@@ -80,9 +83,27 @@ class LangfuseExporter:
         for start in range(0, len(spans), _CHUNK):
             batch = spans[start : start + _CHUNK]
             for span in batch:
-                self._processor.on_end(langfuse_protocol.to_langfuse_span(span, self._public_key))
+                converted = langfuse_protocol.to_langfuse_span(span, self._public_key)
+                self._processor.on_end(self._masked(converted) if converted is not span else span)
             self._exporter.export_now(attempt, self._processor)
             attempt.filtered.update(set(map(span_key, batch)) - attempt.sent - attempt.refused.keys())
+
+    def _masked(self, root: ReadableSpan) -> ReadableSpan:
+        """Apply the `mask=` of the user's client to the root's input and output."""
+        if self._mask is None:
+            return root
+        attributes = dict(root.attributes or {})
+        for name in ("langfuse.observation.input", "langfuse.observation.output"):
+            if isinstance(text := attributes.get(name), str):
+                attributes[name] = self._apply_mask(text)
+        return copy_span(root, attributes=attributes)
+
+    def _apply_mask(self, text: str) -> str:
+        try:
+            return json.dumps(self._mask(data=json.loads(text)), default=str)  # type: ignore[misc]
+        except Exception as error:  # noqa: BLE001 - the user's code; without its result nothing is sent
+            logger.warning("the mask of the Langfuse client failed: %s", type(error).__name__)
+            return json.dumps("<fully masked due to failed mask function>")
 
     def flush(self) -> None:
         """Send the scores and media of the user's code."""

@@ -36,10 +36,6 @@ def to_langfuse_span(span: ReadableSpan, public_key: str | None = None) -> Reada
         return copy_span(
             span, instrumentation_scope=InstrumentationScope("langfuse-sdk", _version(), None, project)
         )
-    attributes = span.attributes or {}
-    if attributes.get("gen_ai.operation.name") == "invoke_agent":
-        # Its usage is the sum over the model calls: Strands marks it so for hosts named langfuse.
-        return copy_span(span, attributes={**attributes, "langfuse.observation.type": "span"})
     return span
 
 

@@ -4,79 +4,22 @@ OpenTelemetry's own exporter reports one result for a whole batch, counts a redi
 success, and its timeout applies to one read. So OpenTelemetry encodes the spans and this module posts them.
 """
 
-import gzip
 import http.client
-import math
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from traced_agent.tracing.export_attempt import (
-    BusyError,
-    ExportAttempt,
-    ExportError,
-    RateLimitedError,
-    UnauthorizedError,
-)
-from traced_agent.tracing.http_connection import open_connection, request_target
+from traced_agent.tracing.export_attempt import ExportAttempt
+from traced_agent.tracing.http_connection import open_connection
+from traced_agent.tracing.http_exchange import HttpResponse, exchange, to_error
 from traced_agent.tracing.otlp_encoding import encode, partial_success, shorten
 from traced_agent.tracing.spans import span_key
 
 _BATCH: Final = 128
 """Spans per request."""
-
-_READ: Final = 65_536
-"""Bytes of a response that are read."""
-
-_DEFAULT_RETRY_AFTER_S: Final = 5.0
-"""The pause after a 429 without a valid `Retry-After`."""
-
-_MAX_RETRY_AFTER_S: Final = 300.0
-"""The longest pause that a backend can ask for."""
-
-
-@dataclass(frozen=True)
-class OtlpResponse:
-    """A response of the endpoint."""
-
-    status: int
-    content_type: str
-    body: bytes
-    retry_after: str = ""
-    """The header `Retry-After`: seconds, or an HTTP date."""
-
-    @property
-    def accepted(self) -> bool:
-        """Whether it is a success in the sense of OTLP: 2xx, and not an HTML page."""
-        return 200 <= self.status < 300 and "html" not in self.content_type
-
-    @property
-    def summary(self) -> str:
-        """One line for the log."""
-        if "html" in self.content_type:
-            return f"{self.status}: a page of HTML"
-        return f"{self.status}: {' '.join(self.body[:200].decode(errors='replace').split())}"
-
-    @property
-    def retry_after_s(self) -> float | None:
-        """Seconds to wait before the next request; None if the backend does not ask for a pause."""
-        try:
-            seconds = float(self.retry_after)
-        except ValueError:
-            seconds = _seconds_until(self.retry_after)
-        if math.isfinite(seconds):
-            return min(max(seconds, 0.0), _MAX_RETRY_AFTER_S)
-        return _DEFAULT_RETRY_AFTER_S if self.status == 429 else None
-
-    @property
-    def rejected(self) -> str | None:
-        """The message about spans that an accepting backend rejects; None if there are none."""
-        return partial_success(self.body) if self.body and "protobuf" in self.content_type else None
 
 
 @dataclass(frozen=True)
@@ -101,7 +44,7 @@ class OtlpClient:
         finally:
             connection.close()
 
-    def post(self, body: bytes, attempt: ExportAttempt) -> OtlpResponse:
+    def post(self, body: bytes, attempt: ExportAttempt) -> HttpResponse:
         """Post one encoded request and return the response.
 
         Raises:
@@ -119,7 +62,7 @@ class OtlpClient:
         response = self._encode_and_post(spans, attempt, connection)
         if response.accepted:
             attempt.sent.update(map(span_key, spans))
-            attempt.rejected = attempt.rejected or response.rejected
+            attempt.rejected = attempt.rejected or _rejected(response)
         elif response.status in (400, 413, 422) and len(spans) > 1:
             half = len(spans) // 2
             self._send_batch(spans[:half], attempt, connection)
@@ -129,52 +72,23 @@ class OtlpClient:
         elif response.status in (400, 413, 422):
             attempt.refused[span_key(spans[0])] = response.summary
         else:
-            raise self._error(response)
-
-    def _error(self, response: OtlpResponse) -> ExportError:
-        if response.status in (401, 403):
-            return UnauthorizedError(f"{self.url} does not accept the credentials: {response.summary}")
-        if response.status == 429 or response.status >= 500:
-            message = f"{self.url} answered {response.summary}"
-            pause_s = response.retry_after_s
-            return BusyError(message) if pause_s is None else RateLimitedError(message, pause_s)
-        return ExportError(f"{self.url} is not an OTLP endpoint: it answered {response.summary}")
+            raise to_error(self.url, response)
 
     def _encode_and_post(
         self, spans: Sequence[ReadableSpan], attempt: ExportAttempt, connection: http.client.HTTPConnection
-    ) -> OtlpResponse:
+    ) -> HttpResponse:
         try:
             body = encode(spans)
         except Exception as error:  # noqa: BLE001 - an attribute that the protocol cannot hold, for example
-            return OtlpResponse(400, "", f"it cannot be encoded ({type(error).__name__})".encode())
+            return HttpResponse(400, "", f"it cannot be encoded ({type(error).__name__})".encode())
         return self._post(body, attempt, connection)
 
     def _post(
         self, body: bytes, attempt: ExportAttempt, connection: http.client.HTTPConnection
-    ) -> OtlpResponse:
-        try:
-            connection.timeout = attempt.remaining_s()
-            target = request_target(self.url, connection)
-            connection.request("POST", target, gzip.compress(body, 6), dict(self.headers))
-            response = connection.getresponse()
-            body = response.read(_READ)
-            if attempt.aborted or (response.length and len(body) < _READ):
-                raise http.client.IncompleteRead(body)
-            if not response.isclosed():
-                connection.close()  # the rest of the response is not read
-        except (OSError, http.client.HTTPException) as error:
-            attempt.remaining_s()
-            raise BusyError(f"{self.url} cannot be reached: {error or type(error).__name__}") from None
-        except ValueError:  # its message quotes the value
-            raise ExportError(f"{self.url} got no request: a header's value has invalid characters") from None
-        headers = response.headers
-        return OtlpResponse(
-            response.status, headers.get("Content-Type", "").lower(), body, headers.get("Retry-After", "")
-        )
+    ) -> HttpResponse:
+        return exchange(connection, "POST", self.url, attempt, headers=self.headers, body=body)
 
 
-def _seconds_until(http_date: str) -> float:
-    try:
-        return parsedate_to_datetime(http_date).timestamp() - time.time()
-    except (ValueError, OverflowError):  # not a date
-        return math.nan
+def _rejected(response: HttpResponse) -> str | None:
+    """The message about spans that an accepting backend rejects; None if there are none."""
+    return partial_success(response.body) if response.body and "protobuf" in response.content_type else None

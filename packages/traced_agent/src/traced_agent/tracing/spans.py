@@ -28,6 +28,7 @@ _LIMIT_VARIABLE: Final = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
 """OpenTelemetry's own variable for this limit."""
 
 _RUN: Final = "traced_agent.run"
+_TAGS: Final = "langfuse.trace.tags"
 
 SpanKey = tuple[int, int]
 """A span's trace id and span id."""
@@ -63,6 +64,8 @@ class RunSpans:
 
     attributes: Mapping[str, Any] = field(default_factory=dict)
     root: int = 0
+    sampled: bool = True
+    """Whether sampling keeps the run; a failed run is kept in any case."""
     open: dict[int, Span] = field(default_factory=dict)
     ended: list[ReadableSpan] = field(default_factory=list)
 
@@ -101,6 +104,7 @@ class SpanBuffer(SpanProcessor):
             started = get_value(_RUN, parent_context)
             self._runs[context.trace_id] = run = started if isinstance(started, RunSpans) else RunSpans()
             run.root = context.span_id
+            run.sampled = self._is_sampled(context.trace_id, span.name)
         elif (current := self._runs.get(context.trace_id)) is None:
             return
         else:
@@ -116,12 +120,11 @@ class SpanBuffer(SpanProcessor):
         run.ended.append(span)
         if span.context.span_id == run.root:
             del self._runs[span.context.trace_id]
-            if self._sampled(span):
+            if run.sampled or span.status.status_code is StatusCode.ERROR:
                 self.finished.append(run.close(span))
 
-    def _sampled(self, root: ReadableSpan) -> bool:
-        decided = self._sampler.should_sample(None, root.context.trace_id, root.name)
-        return decided.decision is Decision.RECORD_AND_SAMPLE or root.status.status_code is StatusCode.ERROR
+    def _is_sampled(self, trace_id: int, name: str) -> bool:
+        return self._sampler.should_sample(None, trace_id, name).decision is Decision.RECORD_AND_SAMPLE
 
 
 def _unfinished(span: Span, root: ReadableSpan) -> ReadableSpan:
@@ -171,6 +174,7 @@ class RunTracerProvider(TracerProvider):
                 max_attribute_length=None if _LIMIT_VARIABLE in os.environ else MAX_VALUE_LENGTH
             ),
         )
+        self.buffer = buffer
         super().add_span_processor(buffer)
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
@@ -195,11 +199,20 @@ class _StartOnlyProcessor(SpanProcessor):
             if span.parent is not None:  # the trace has a root already: Langfuse reads that from the baggage
                 trace_id = format_trace_id(span.parent.trace_id)
                 context = set_baggage("langfuse_trace_id", trace_id, context)
+            before = _tags(span)
             self._processor.on_start(span, context)
+            if (added := _tags(span)) != before:
+                # `propagate_attributes(tags=...)` adds tags, as it does on Langfuse's server.
+                span.set_attribute(_TAGS, tuple(dict.fromkeys(before + added)))
 
     def on_end(self, span: ReadableSpan) -> None:
         """Release the processor's state of the span, as its own `on_end` does, without an export."""
         self._processor._cleanup_app_root_state(span)  # noqa: SLF001
+
+
+def _tags(span: ReadableSpan) -> tuple[str, ...]:
+    tags = (span.attributes or {}).get(_TAGS)
+    return tuple(str(tag) for tag in tags) if isinstance(tags, tuple | list) else ()
 
 
 def build_resource(environ: Mapping[str, str], *, version: str, environment: str, release: str) -> Resource:

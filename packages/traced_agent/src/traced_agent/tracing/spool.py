@@ -8,11 +8,12 @@ import gzip
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 _KEY: Final = "trace_spool"
+_SCORE_KEY: Final = "score_spool"
 _PART: Final = 180_000
 """Characters of a record's data: a CloudWatch Logs event has at most 262,144 bytes."""
 
@@ -35,6 +36,17 @@ def records(trace_id: str, request: bytes) -> Iterator[str]:
         yield json.dumps({_KEY: record})
 
 
+def score_record(score: Mapping[str, Any]) -> str:
+    """The line that holds a score."""
+    return json.dumps({_SCORE_KEY: dict(score)})
+
+
+def read_scores(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield the scores among the lines, the last one for each id; other lines are ignored."""
+    found = [_record(line, _SCORE_KEY) for line in lines]
+    yield from {score["id"]: score for score in found if score and "id" in score}.values()
+
+
 def read(lines: Iterable[str]) -> Iterator[Spooled]:
     """Yield the runs whose records are all among the lines, each once; other lines are ignored."""
     found: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
@@ -50,11 +62,11 @@ def read(lines: Iterable[str]) -> Iterator[Spooled]:
             yield Spooled(record["trace_id"], gzip.decompress(base64.b64decode(data)))
 
 
-def _record(line: str) -> dict[str, Any] | None:
-    start = line.find(f'{{"{_KEY}"')
+def _record(line: str, key: str = _KEY) -> dict[str, Any] | None:
+    start = line.find(f'{{"{key}"')
     if start < 0:
         return None
     try:
-        return dict(json.JSONDecoder().raw_decode(line[start:])[0][_KEY])
+        return dict(json.JSONDecoder().raw_decode(line[start:])[0][key])
     except (ValueError, TypeError):
         return None
