@@ -45,7 +45,8 @@ class ScoreQueue:
         """Send the waiting scores; returns at `until` (monotonic) at the latest, and counts the results."""
         while self._added:
             self._waiting.append(self._added.popleft())
-        if self._waiting and (self._sending is None or self._sending.done()):
+        ended = self._sending is None or wait(self._sending, until - time.monotonic())
+        if self._waiting and ended:
             attempt = ExportAttempt((), until - time.monotonic())
             self._sending = submit(functools.partial(self._send, attempt, counts))
             if not wait(self._sending, until - time.monotonic()):
