@@ -56,7 +56,7 @@ def test_a_backend_that_refuses_loses_nothing(running, langfuse, fault):
         bodies.append(function.ask()[0])
         function.drain()
         assert {body["trace_id"] for body in bodies} == {trace.trace_id for trace in langfuse.traces()}
-        assert sum("traces are not sent" in line for line in function.log) == 1
+        assert sum("traces are not sent" in line for line in function.log) == 1, function.log
 
 
 def test_a_batch_that_is_too_large_once_is_split(running, langfuse):

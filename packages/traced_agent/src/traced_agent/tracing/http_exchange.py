@@ -109,7 +109,7 @@ def to_error(url: str, response: HttpResponse) -> ExportError:
 
 
 def _describe(error: Exception) -> str:
-    if isinstance(error, http.client.BadStatusLine):
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, ConnectionError):
         return (
             "the response is not HTTP/1.1 (OTLP over gRPC is not supported: use the port for OTLP over HTTP)"
         )
