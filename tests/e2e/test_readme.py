@@ -1,4 +1,4 @@
-"""The README's commands, in its order and as they stand there, run from a folder inside the checkout."""
+"""The README's commands, in its order and exactly as written, run from a folder inside the checkout."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -18,11 +19,19 @@ from tools.local.control_plane.server import CREDENTIALS
 ROOT = Path(__file__).parents[2]
 INSIDE = ROOT / "docs"
 README = (ROOT / "README.md").read_text("utf-8")
+FIRST_SCREEN = README.split("\n## ")[0]
+CLONE = re.search(r"^ {4}(git clone (\S+) && cd (\S+))$", README, re.MULTILINE)
+
+
+def words_of(line):
+    """A command as a shell reads it, without its comment."""
+    return shlex.join(shlex.split(line, comments=True))
+
+
 COMMANDS = [
-    shlex.join(words)
-    for line in re.findall(r"^(?: {4}|\t)(.+)$", README, re.MULTILINE)
-    if (words := shlex.split(line, comments=True))
+    words for line in re.findall(r"^(?: {4}|\t)(.+)$", README, re.MULTILINE) if (words := words_of(line))
 ]
+EXAMPLE = re.search(r"^```\n(\{.+?)^```", README, re.MULTILINE | re.DOTALL)[1]
 QUESTION = "What is 2+2?"
 BODY = '{"query": "What is 2+2?"}'
 ANSWER = "The answer is 4."
@@ -77,6 +86,18 @@ def served_url():
         httpx.get(url[1])
 
 
+def observations(output):
+    """The names of a trace's observations, in the order in which they are shown."""
+    return re.findall(r"[├└]─ (\w[\w ]*?)(?: {2,}| \()", output)
+
+
+def clones(request):
+    folder = request.getfixturevalue("tmp_path") / CLONE[3]
+    run("git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder), environ={})
+    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["name"] == CLONE[3] == CLONE[2].rpartition("/")[2]
+
+
 def installs(request):
     run(sys.executable, "-m", "pip", "install", "hatch", environ={})
 
@@ -88,10 +109,12 @@ def demonstrates(request):
     assert "\n  " in said[:end]
     assert "execute_tool calculator" in said[end:]
     assert answer["trace_id"] in said[end:]
+    assert observations(EXAMPLE) == observations(said)
+    assert set(re.findall(r'^  "(\w+)": ', EXAMPLE, re.MULTILINE)) <= answer.keys()
 
 
 def is_tested(request):
-    one_file = str(ROOT / "tests" / "unit" / "test_floors.py")  # all of them are what runs now
+    one_file = str(ROOT / "tests" / "unit" / "test_pages.py")  # all tests are running already
     assert " passed" in run("hatch", "run", "test", one_file, environ={})
 
 
@@ -131,9 +154,9 @@ def destroys(request):
 
 
 TRIED = {
+    words_of(CLONE[1]): clones,
     "pip install hatch": installs,
     "hatch run demo": demonstrates,
-    "hatch run test": is_tested,
     "hatch run local": serves,
     shlex.join(
         ["curl", "-H", "Content-Type: application/json", "-d", BODY, "http://127.0.0.1:<port>/"]
@@ -142,11 +165,19 @@ TRIED = {
     "hatch run deploy": deploys,
     f"hatch run invoke '{QUESTION}'": invokes,
     "hatch run destroy": destroys,
+    "hatch run test": is_tested,
 }
 
 
 def test_every_command_of_the_readme_is_tried():
     assert list(TRIED) == COMMANDS
+
+
+def test_the_first_screen_shows_the_commands_their_output_and_the_page():
+    for part in ("git clone", "hatch run demo", "minute", "hatch run local", EXAMPLE):
+        assert part in FIRST_SCREEN
+    [picture] = re.findall(r"!\[.+?\]\((.+?)\)", FIRST_SCREEN)
+    assert (ROOT / picture).stat().st_size < 150_000
 
 
 @pytest.mark.parametrize("command", TRIED)
