@@ -28,10 +28,8 @@ def words_of(line):
     return shlex.join(shlex.split(line, comments=True))
 
 
-COMMANDS = [
-    words for line in re.findall(r"^(?: {4}|\t)(.+)$", README, re.MULTILINE) if (words := words_of(line))
-]
 EXAMPLE = re.search(r"^```\n(\{.+?)^```", README, re.MULTILINE | re.DOTALL)[1]
+COMMANDS = [words_of(line) for line in re.findall(r"^ {4}(\S.+)$", README.replace(EXAMPLE, ""), re.MULTILINE)]
 QUESTION = "What is 2+2?"
 BODY = '{"query": "What is 2+2?"}'
 ANSWER = "The answer is 4."
