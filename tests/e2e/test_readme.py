@@ -117,7 +117,7 @@ def is_tested(request):
 
 
 def serves(request):
-    assert httpx.get(f"{request.getfixturevalue('served_url')}ping").json()["status"] == "Healthy"
+    assert httpx.get(f"{request.getfixturevalue('served_url')}ping", timeout=60).json()["status"] == "Healthy"
 
 
 def curls(request):
