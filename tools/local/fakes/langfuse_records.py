@@ -74,7 +74,15 @@ class LangfuseRecords:
     def _dataset(self, name: str) -> Answer:
         if name not in self.datasets:
             return 404, {"message": "Dataset not found", "error": "LangfuseNotFoundError"}
-        return 200, {"id": f"id-{name}", "name": name, "projectId": PROJECT_ID, **_TIMES}
+        return 200, {
+            "id": f"id-{name}",
+            "name": name,
+            "metadata": None,
+            "inputSchema": None,
+            "expectedOutputSchema": None,
+            "projectId": PROJECT_ID,
+            **_TIMES,
+        }
 
     def _items(self, name: str) -> Answer:
         items = [
@@ -85,6 +93,7 @@ class LangfuseRecords:
                 "datasetName": name,
                 "metadata": None,
                 "expectedOutput": None,
+                "mediaReferences": [],
                 **_TIMES,
                 **item,
             }
