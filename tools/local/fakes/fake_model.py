@@ -3,7 +3,7 @@
 A question with arithmetic calls the calculator, one about the time the clock, one that converts units
 the converter; the answer then is what the tool returned. Everything else is answered in one fixed sentence.
 Directives in the prompt: `[[tool NAME {"input": …}]]` calls that tool so, `[[loop]]` calls a tool every time,
-`[[say N]]` answers N words, `[[max_tokens]]` stops as a model does that ran out of them.
+`[[say N]]` answers N words, `[[guardrail]]` is blocked by the guardrail if the request names one, `[[max_tokens]]` stops as a model does that ran out of them.
 """
 
 import hashlib
@@ -12,11 +12,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from tools.local.fakes import schema_filler
+
 _ARITHMETIC = re.compile(r"[\d(][\d\s.()]*(?:(?:\*\*|[-+*/%^])[\s(]*[\d(][\d\s.()]*)+")
 _CONVERSION = re.compile(r"(-?\d+(?:\.\d+)?)\s*([a-zA-Z°µ/]+)\s+(?:to|in|into|as)\s+([a-zA-Z°µ/]+)")
 _TIME = re.compile(r"\b(time|date|day|today|now)\b", re.IGNORECASE)
 _TOOL = re.compile(r"\[\[tool (\S+)(?: (\{.*\}))?\]\]", re.DOTALL)
 _SAY = re.compile(r"\[\[say (\d+)\]\]")
+
+GUARDRAIL_TEXT = "The guardrail blocked this request."
 
 Request = dict[str, Any]
 """A Converse request's body."""
@@ -60,7 +64,9 @@ def reply(request: Request) -> Reply:
     results = [block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block]
     if results and "[[loop]]" not in query:
         return Reply(_told(results), input_tokens=tokens)
-    if call := _call(query, _tools(request)):
+    if "[[guardrail]]" in query and request.get("guardrailConfig"):
+        return Reply(GUARDRAIL_TEXT, stop_reason="guardrail_intervened", input_tokens=tokens)
+    if call := _forced(request) or _call(query, _tools(request)):
         name, given = call
         identifier = hashlib.sha256(f"{len(messages)}{query}".encode()).hexdigest()[:22]
         return Reply(f"Let me use {name}.", ToolUse(f"tooluse_{identifier}", name, given), "tool_use", tokens)
@@ -83,6 +89,17 @@ def _tools(request: Request) -> dict[str, dict[str, Any]]:
         tool["toolSpec"] for tool in (request.get("toolConfig") or {}).get("tools", []) if "toolSpec" in tool
     ]
     return {spec["name"]: spec["inputSchema"]["json"].get("properties", {}) for spec in specs}
+
+
+def _forced(request: Request) -> tuple[str, Any] | None:
+    """The call of the tool that the request requires, with the least input that its schema accepts."""
+    config = request.get("toolConfig") or {}
+    choice = config.get("toolChoice", {})
+    specs = [tool["toolSpec"] for tool in config.get("tools", []) if "toolSpec" in tool]
+    for spec in specs:
+        if "any" in choice or choice.get("tool", {}).get("name") == spec["name"]:
+            return spec["name"], schema_filler.fill(spec["inputSchema"]["json"])
+    return None
 
 
 def _call(query: str, tools: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]] | None:
