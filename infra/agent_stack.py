@@ -64,7 +64,7 @@ class AgentStack(Stack):
             bucket.grant(self.agent.role)
         for secret in filter(None, (settings.langfuse_secret_arn, settings.otlp_headers_secret_arn)):
             secret_access.grant(secret, role=self.agent.role)
-        bedrock_access.grant(settings.bedrock_model_id, role=self.agent.role)
+        bedrock_access.grant_settings(settings, role=self.agent.role)
 
         endpoint = FunctionUrl(
             self,

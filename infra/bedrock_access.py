@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
+from traced_agent.settings import NO_BEDROCK_MODEL, Settings
+
 ACTIONS = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
 
 GEOGRAPHIES: Mapping[str, tuple[str, ...]] = {
@@ -71,6 +73,21 @@ def grant(model_id: str, *, role: iam.Role) -> None:
             if "*" in resource
         )
     )
+
+
+def grant_settings(settings: Settings, *, role: iam.Role) -> None:
+    """Allow a role what the settings use of Bedrock: the models, the guardrail and the knowledge base."""
+    stack = cdk.Stack.of(role)
+    for model_id in filter(None, (settings.bedrock_model_id, settings.fallback_model_id)):
+        if model_id != NO_BEDROCK_MODEL:
+            grant(model_id, role=role)
+    resource = f"arn:{stack.partition}:bedrock:{stack.region}:{stack.account}"
+    if settings.guardrail:
+        guardrail = f"{resource}:guardrail/{settings.guardrail.partition(':')[0]}"
+        role.add_to_policy(iam.PolicyStatement(actions=["bedrock:ApplyGuardrail"], resources=[guardrail]))
+    if settings.knowledge_base_id:
+        knowledge_base = f"{resource}:knowledge-base/{settings.knowledge_base_id}"
+        role.add_to_policy(iam.PolicyStatement(actions=["bedrock:Retrieve"], resources=[knowledge_base]))
 
 
 def check(model_id: str, region: str) -> None:

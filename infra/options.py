@@ -11,7 +11,7 @@ from typing import Any
 from infra import bedrock_access, context, parsers, regions
 from infra.context import ContextError, key, parser, setting
 from infra.parsers import choice, encrypted, number, switch
-from traced_agent.settings import Settings
+from traced_agent.settings import NO_BEDROCK_MODEL, Settings
 
 _NO_PAGE = {
     "iam": "a browser does not sign its requests",
@@ -45,7 +45,18 @@ class Options:
         "jwt_audience", "The audiences or client ids that tokens must be for, separated by commas (auth=jwt)"
     )
     model_id: str = setting(
-        "bedrock_model_id", "The model: its id, the id of an inference profile, or an ARN"
+        "bedrock_model_id",
+        "The model: its id, the id of an inference profile, or an ARN; `none` if the agent uses another "
+        "provider's model, so that the role has no Bedrock permissions",
+    )
+    fallback_model_id: str = setting(
+        "fallback_model_id", "The model that a run switches to if the model is throttled or unavailable"
+    )
+    guardrail: str = setting(
+        "guardrail", "The Bedrock guardrail that checks input and output, as `ID:VERSION`"
+    )
+    knowledge_base_id: str = setting(
+        "knowledge_base_id", "The id of a Bedrock knowledge base; the agent gets a tool that searches it"
     )
     max_tokens: int = setting("max_tokens", "The largest number of tokens that one run can generate")
 
@@ -129,7 +140,9 @@ class Options:
     def __post_init__(self) -> None:
         """Reject options that cannot be combined."""
         regions.check(self.region)
-        bedrock_access.check(self.model_id, self.region)
+        for model_id in filter(None, (self.model_id, self.fallback_model_id)):
+            if model_id != NO_BEDROCK_MODEL:
+                bedrock_access.check(model_id, self.region)
         for reason in self._conflicts():
             raise ContextError(reason)
 
@@ -140,6 +153,11 @@ class Options:
             yield "auth=jwt needs the issuer and the audience of its tokens: set jwt_issuer and jwt_audience"
         if self.auth != "jwt" and (self.jwt_issuer or self.jwt_audience):
             yield "jwt_issuer and jwt_audience need auth=jwt: without it no token is checked"
+        for name in ("fallback_model_id", "guardrail"):
+            if getattr(self, name) and self.model_id == NO_BEDROCK_MODEL:
+                yield f"{name} needs a Bedrock model: set model_id"
+        if self.fallback_model_id in (self.model_id, NO_BEDROCK_MODEL):
+            yield "fallback_model_id must be the id of another model than model_id"
         if self.otlp_headers_secret and not self.otlp_endpoint:
             yield "otlp_headers_secret needs otlp_endpoint: set it to the address that receives the traces"
         if bool(self.subnet_ids) != bool(self.security_group_ids):

@@ -55,6 +55,8 @@ def read_entries(archive: ZipFile, data: bytes) -> Iterator[Entry]:
 
 def unsafe_reason(info: ZipInfo) -> str | None:
     """Why a member must not be unpacked; None if it is a regular file or folder inside of its archive."""
+    if not info.filename:
+        return "has no name"
     for path in (PurePosixPath(info.filename), PureWindowsPath(info.filename)):
         if path.is_absolute() or path.drive or path.root:
             return "has an absolute path"

@@ -51,6 +51,13 @@ class Everything(BaseModel):
     optional: str = "not sent"
 
 
+class Order(BaseModel):
+    kind: Literal["a", "b"]
+    day: dt.date
+    share: Annotated[float, Field(ge=0, le=0.25)]
+    parts: list[Part]
+
+
 @pytest.mark.parametrize("model", [Everything, Part, Tree])
 def test_the_filled_schema_is_valid(model):
     assert model.model_validate(fill(model.model_json_schema()))
@@ -64,5 +71,5 @@ def test_an_agent_with_an_output_model_gets_its_object():
     with FakeBedrock() as bedrock:
         session = boto3.Session("x", "x", region_name="us-east-1")
         model = BedrockModel(boto_session=session, endpoint_url=bedrock.url, model_id="any.model")
-        agent = Agent(model=model, structured_output_model=Everything, callback_handler=None)
+        agent = Agent(model=model, structured_output_model=Order, callback_handler=None)
         assert agent("Fill it.").structured_output.kind == "a"

@@ -15,6 +15,7 @@ from tools.local.cloud.function_log import FunctionLog
 from tools.local.control_plane.deployed_function import Deployed
 from tools.local.control_plane.server import CREDENTIALS, ControlPlane
 from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.knowledge_base_server import FakeKnowledgeBase
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from tools.local.fakes.openid_provider import CLIENT, OpenIdProvider
 from tools.local.function_url.server import FunctionUrlServer
@@ -72,6 +73,7 @@ class LocalCloud:
         self.bedrock, self.langfuse = FakeBedrock(), FakeLangfuse()
         self.openid: OpenIdProvider | None = None
         """Gives tokens, with auth=jwt and no issuer in the context."""
+        self.knowledge_base = FakeKnowledgeBase()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -123,7 +125,7 @@ class LocalCloud:
         self._progress("preparing the runtime")
         runtime_client.directory(RUNTIME)
         region = self._context.get("region", "us-east-1")
-        for server in (self.bedrock, self.langfuse):
+        for server in (self.bedrock, self.langfuse, self.knowledge_base):
             stack.enter_context(server)
         self._model = backends.model(self._environ, self.bedrock, real=self._real_bedrock, region=region)
         self._traces = backends.traces(self._environ, self.langfuse)
@@ -135,6 +137,7 @@ class LocalCloud:
         self._variables = {
             **CREDENTIALS,
             "AWS_ENDPOINT_URL": self.control_plane.url,
+            "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": self.knowledge_base.url,
             **self._model.environment,
         }
         self._deploy(stack)

@@ -3,7 +3,8 @@
 A question with arithmetic calls the calculator, one about the time the clock, one that converts units
 the converter; the answer then is what the tool returned. Everything else is answered in one fixed sentence.
 Directives in the prompt: `[[tool NAME {"input": …}]]` calls that tool so, `[[loop]]` calls a tool every time,
-`[[say N]]` answers N words, `[[guardrail]]` is blocked by the guardrail if the request names one, `[[max_tokens]]` stops as a model does that ran out of them.
+`[[say N]]` answers N words, `[[guardrail]]` is blocked by the guardrail if the request names one,
+`[[max_tokens]]` stops as a model does that ran out of them.
 """
 
 import hashlib
@@ -117,6 +118,8 @@ def _fitting(query: str, tools: dict[str, dict[str, Any]]) -> tuple[str, dict[st
         return name, _inputs(tools[name], [float(found[1]), found[2], found[3]])
     if (found := _ARITHMETIC.search(plain)) and (name := _named(tools, "calc")):
         return name, _inputs(tools[name], [found[0].strip().replace("^", "**")])
+    if "knowledge base" in plain and (name := _named(tools, "knowledge")):
+        return name, _inputs(tools[name], [plain.strip()])
     if _TIME.search(plain) and (name := _named(tools, "time")):
         return name, {}
     return None

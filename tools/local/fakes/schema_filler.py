@@ -1,4 +1,4 @@
-"""Fills a JSON schema with the least value that it accepts: what the fake model sends as structured output."""
+"""Fills a JSON schema with the least value that it accepts, for the fake model's structured output."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -79,7 +79,8 @@ def _string(schema: Schema) -> str:
         from hypothesis import find  # noqa: PLC0415
         from hypothesis import strategies as st  # noqa: PLC0415
 
-        return find(st.from_regex(schema["pattern"]), lambda text: len(text) >= schema.get("minLength", 0))
+        texts: st.SearchStrategy[str] = st.from_regex(schema["pattern"]).map(str)
+        return find(texts, lambda text: len(text) >= schema.get("minLength", 0))
     text = _FORMATS.get(schema.get("format", ""), "text")
     return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from strands import Agent
 
 from traced_agent import logs, metrics, models
@@ -63,6 +64,8 @@ class Handler:
     sessions: SessionStore | None = None
     authenticator: "Authenticator | None" = None
     suggestions: tuple[str, ...] = ()
+    add_search: Callable[[Any], None] | None = None
+    """Gives an agent the tool that searches the knowledge base, if one is configured."""
 
     @property
     def routes(self) -> Routes[Exchange]:
@@ -95,7 +98,10 @@ class Handler:
 
     def answer(self, request: Request, exchange: Exchange) -> Response:
         """Run the agent on the request's query, and trace the run."""
-        run, run_request = exchange.run, parse_request(request, exchange.user_id)
+        run = exchange.run
+        run_request = parse_request(
+            request, exchange.user_id, has_knowledge_base=bool(self.settings.knowledge_base_id)
+        )
         with self.tracer.observe(
             name=run_request.name,
             run_id=run.id,
@@ -142,10 +148,12 @@ class Handler:
             first_event = {"run_id": run.id, "trace_id": run.links["trace_id"]}
             on_event = observation.record_text(exchange.writer.start_stream(accept, first_event))
             run.agents = RunAgents(self.settings.max_turns, self.settings.max_tokens, on_event)
+            agent = self.new_agent(callback_handler=on_event, session_manager=session_manager)
+            if self.add_search:
+                self.add_search(agent)
+                run.agents.citations = []
             return run_agent(
-                self.tracer.apply_prompt(
-                    self.new_agent(callback_handler=on_event, session_manager=session_manager)
-                ),
+                self.tracer.apply_prompt(agent),
                 run_request.text,
                 agents=run.agents,
                 seconds=run.remaining_s - self._reserve_s(run),
@@ -205,6 +213,7 @@ def create_handler(
         sessions,
         _authenticator(settings),
         read_suggestions(build_agent),
+            _search(settings, session),
     )
     metrics.emit({metrics.COLD_STARTS: 1})
     startup.done()
@@ -219,3 +228,12 @@ def _authenticator(settings: Settings) -> "Authenticator | None":
     from traced_agent.auth.bearer import Authenticator  # noqa: PLC0415 - 40 ms that other modes do not need
 
     return Authenticator.from_settings(settings)
+
+
+def _search(settings: Settings, session: Callable[[], boto3.Session]) -> Callable[[Any], None] | None:
+    if not settings.knowledge_base_id:
+        return None
+    from traced_agent import knowledge_base  # noqa: PLC0415 - only with a knowledge base
+
+    tool = knowledge_base.search_tool(settings.knowledge_base_id, session)
+    return functools.partial(knowledge_base.add_search, search=tool)

@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,8 @@ class Answer:
     usage: Mapping[str, int]
     data: Mapping[str, Any] | None = None
     """The object of an agent with an output model."""
+    citations: Sequence[Mapping[str, Any]] | None = None
+    """What the run found in the knowledge base, if one is configured."""
 
 
 run_agents.observe_new_agents()
@@ -79,7 +81,9 @@ def run_agent(agent: Agent, query: str, *, agents: RunAgents, seconds: float) ->
     if not response and result.stop_reason == "end_turn":
         raise ApiError("model_error", "The model ended without an answer: send the query again")
     stop_reason = agents.stopped_by or result.stop_reason
-    return Answer(response, stop_reason, agents.usage, structured_output.data(agent, result))
+    return Answer(
+        response, stop_reason, agents.usage, structured_output.data(agent, result), agents.citations
+    )
 
 
 def _invoke(agent: Agent, query: str, agents: RunAgents) -> AgentResult:

@@ -9,7 +9,7 @@ import contextvars
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +40,8 @@ class RunAgents:
     turns: int = 0
     stopped_by: str | None = None
     """The stop reason of the limit that was reached, as Strands names it."""
+    citations: list[dict[str, Any]] | None = None
+    """What the run found in the knowledge base: `text`, `source` and `score`, each passage once."""
     fallback_model_id: str | None = None
     """The model that the run switched to, if it did."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -52,6 +54,12 @@ class RunAgents:
             yield
         finally:
             _current.reset(token)
+
+    def cite(self, citations: Iterable[dict[str, Any]]) -> None:
+        """Add passages to the run's citations."""
+        with self._lock:
+            known = self.citations or []
+            self.citations = known + [one for one in citations if one not in known]
 
     def before_model_call(self, event: BeforeModelCallEvent) -> None:
         """End the agent in place of the call if the run has no time or budget left."""

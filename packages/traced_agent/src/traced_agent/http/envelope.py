@@ -16,6 +16,7 @@ def success(run: Run, query: str, answer: Answer, model_id: str) -> Response:
             "query": query,
             "response": answer.response,
             **({"data": answer.data} if answer.data is not None else {}),
+            **({"citations": answer.citations} if answer.citations is not None else {}),
             **run.links,
             "model_id": model_id,
             "stop_reason": answer.stop_reason,

@@ -138,6 +138,8 @@ def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
     cached = {
         name: {"type": "integer", "minimum": 0} for name in ("cacheReadInputTokens", "cacheWriteInputTokens")
     }
+    citation = _object({"text": _STRING, "source": _STRING, "score": {"type": ["number", "null"]}})
+    citations = {"type": "array", "items": citation}
     error = {"code": {"enum": sorted(STATUS)}, "message": _STRING}
     return {
         "Answer": _object(
@@ -151,7 +153,7 @@ def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
                 "usage": _object(usage, optional=cached),
                 "duration_ms": {"type": "integer", "minimum": 0},
             },
-            optional={"data": _ref("Data")} if output_model else None,
+            optional={"citations": citations, **({"data": _ref("Data")} if output_model else {})},
         ),
         "Error": _object(
             {"success": {"const": False}, **_RUN, "error": _object(error, optional={"field": _STRING})}

@@ -12,7 +12,11 @@ from traced_agent.http.function_url import Request
 SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
 """Where AgentCore's clients name their session."""
 
-DEMO_QUERIES = {"basic": "Use your tools: what is 6 * 7, and what time is it in UTC?"}
+DEMO_QUERIES = {
+    "basic": "Use your tools: what is 6 * 7, and what time is it in UTC?",
+    "tools": "Use a tool for each part: how many kilometres are 26.2 miles, and what is 12 * (3 + 4)?",
+    "knowledge_base": "Search the knowledge base: what does it say about returns and delivery?",
+}
 """The built-in demonstrations by type."""
 
 MOST_NAMES = 100
@@ -82,12 +86,13 @@ RunRequest: TypeAlias = QueryRequest | DemoRequest
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
-def parse_request(request: Request, user_id: str | None = None) -> RunRequest:
+def parse_request(request: Request, user_id: str | None = None, *, has_knowledge_base: bool = False) -> RunRequest:
     """Read what a request asks.
 
     Args:
         request: whose body is JSON.
         user_id: the user who calls, if that has been verified; a different one in the body is rejected.
+        has_knowledge_base: whether the agent can search a knowledge base, as one of the demonstrations does.
 
     Raises:
         ApiError: the body is of another type, not JSON, or not one of the two shapes; the message says which
@@ -101,9 +106,22 @@ def parse_request(request: Request, user_id: str | None = None) -> RunRequest:
         raise ApiError("invalid_request", "Send query or prompt, not both", field="prompt")
     shape = DemoRequest if "action" in body else QueryRequest
     try:
-        return shape.model_validate(body)
+        parsed: RunRequest = shape.model_validate(body)
     except ValidationError as error:
         raise _refusal(error, shape) from None
+    if isinstance(parsed, DemoRequest) and not has_knowledge_base:
+        _check_demo_without_knowledge_base(parsed.parameters.demo_type)
+    return parsed
+
+
+def _check_demo_without_knowledge_base(demo_type: str) -> None:
+    if demo_type == "knowledge_base":
+        others = " or ".join(repr(name) for name in DEMO_QUERIES if name != demo_type)
+        raise ApiError(
+            "invalid_request",
+            f"parameters.demo_type must be {others}: no knowledge base is configured",
+            field="parameters.demo_type",
+        )
 
 
 def parse_body(request: Request, shape: type[Shape]) -> Shape:

@@ -1,0 +1,120 @@
+"""Each recipe's code, deployed to the local cloud in place of the shipped agent, does what its page says."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from layers.function_asset import PACKAGES
+from tests.e2e.recipe_pages import RECIPES, RecipePage
+from tests.example_agent.control_plane import ExampleControlPlane
+from tools.local.cloud.local_cloud import LocalCloud
+
+SSE = {"accept": "text/event-stream"}
+
+
+@pytest.fixture(scope="module")
+def plane():
+    with ExampleControlPlane() as plane:
+        plane.bootstrap(plane.synthesize({}))
+        yield plane
+
+
+@pytest.fixture
+def deployed(plane, tmp_path):
+    """Deploys a page's agent, for the length of the test."""
+    with contextlib.ExitStack() as stack:
+
+        def deploy(page, context=None, variant=""):
+            source = tmp_path / f"src-{variant}"
+            shutil.copytree(PACKAGES / "handler" / "src", source)
+            page.write(source, variant)
+            plane.agent_source = source
+            cloud = LocalCloud(context or {}, plane=plane, log=lambda line: print(line, file=sys.stderr))
+            return stack.enter_context(cloud)
+
+        yield deploy
+
+
+def ask(cloud, query, headers=None):
+    return httpx.post(cloud.url, json={"query": query}, headers=headers, timeout=60, trust_env=False)
+
+
+def tree(cloud, answer):
+    """The names of the trace's spans, indented below their parents."""
+    trace = cloud.langfuse.wait_for(answer["trace_id"])
+    spans = sorted(trace.spans, key=lambda span: span.start_ns)
+
+    def lines(parent, indent):
+        for span in spans:
+            if span.parent_id == parent:
+                yield indent + span.name
+                yield from lines(span.span_id, indent + "  ")
+
+    return "\n".join(lines(trace.root.parent_id, "")) + "\n"
+
+
+def test_every_recipe_is_in_the_list():
+    listed = (RECIPES / "README.md").read_text("utf-8")
+    assert [page.name for page in RECIPES.glob("*.md") if f"({page.name})" not in listed] == ["README.md"]
+
+
+def test_structured_output(deployed):
+    page = RecipePage.read("structured-output")
+    cloud = deployed(page, {"streaming": "true"})
+    answer = ask(cloud, "Ada takes two teas").json()
+    assert answer["data"] == json.loads(page.blocks["answer"])["data"]
+    assert tree(cloud, answer) == page.blocks["trace"]
+    schemas = httpx.get(f"{cloud.url}openapi.json", trust_env=False).json()["components"]["schemas"]
+    assert set(schemas["Data"]["properties"]) == {"customer", "lines"}
+    lines = ask(cloud, "Ada takes two teas", SSE).text.splitlines()
+    result = json.loads(lines[lines.index("event: result") + 1].removeprefix("data: "))
+    assert result["data"] == answer["data"]
+
+
+def test_an_agent_as_a_tool(deployed):
+    page = RecipePage.read("several-agents")
+    cloud = deployed(page, {"streaming": "true"})
+    query = 'Please [[tool researcher {"input": "What is 6 * 7?"}]]'
+    answer = ask(cloud, query).json()
+    assert "42" in answer["response"]
+    assert tree(cloud, answer) == page.blocks["trace"]
+    calls = cloud.langfuse.wait_for(answer["trace_id"]).named("chat")
+    assert answer["usage"]["outputTokens"] == sum(
+        int(call.attributes["gen_ai.usage.output_tokens"]) for call in calls
+    )
+    lines = ask(cloud, query, SSE).text.splitlines()
+    told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    assert "".join(event["text"] for event in told if event.get("agent") and "text" in event).count("42")
+    assert {"name": "calculator", "state": "finished", "agent": "researcher"} in told
+
+
+@pytest.mark.parametrize(("variant", "nodes"), [("graph", 2), ("swarm", 1)])
+def test_a_graph_and_a_swarm(deployed, variant, nodes):
+    cloud = deployed(RecipePage.read("several-agents"), variant=variant)
+    answer = ask(cloud, "Write about tea.").json()
+    assert answer["stop_reason"] == "end_turn"
+    assert "Write about tea." in answer["response"]
+    assert len(cloud.langfuse.wait_for(answer["trace_id"]).named("chat")) == nodes
+
+
+def test_the_tests_of_the_page_on_testing_pass(deployed, tmp_path):
+    page = RecipePage.read("test-your-agent")
+    page.write(tmp_path)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_agent.py"],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=tmp_path,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert "5 passed" in ran.stdout
+    assert ask(deployed(page), '[[tool price_of {"article": "tea"}]]').json()["response"] == (
+        "The answer is 3.50."
+    )
