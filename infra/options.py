@@ -143,8 +143,15 @@ class Options:
         for model_id in filter(None, (self.model_id, self.fallback_model_id)):
             if model_id != NO_BEDROCK_MODEL:
                 bedrock_access.check(model_id, self.region)
-        for reason in self._conflicts():
+        for reason in (*self._model_conflicts(), *self._conflicts()):
             raise ContextError(reason)
+
+    def _model_conflicts(self) -> Iterator[str]:
+        for name in ("fallback_model_id", "guardrail"):
+            if getattr(self, name) and self.model_id == NO_BEDROCK_MODEL:
+                yield f"{name} needs a Bedrock model: set model_id"
+        if self.fallback_model_id in (self.model_id, NO_BEDROCK_MODEL):
+            yield "fallback_model_id must be the id of another model than model_id"
 
     def _conflicts(self) -> Iterator[str]:
         if self.page and self.auth != "none":
@@ -153,11 +160,6 @@ class Options:
             yield "auth=jwt needs the issuer and the audience of its tokens: set jwt_issuer and jwt_audience"
         if self.auth != "jwt" and (self.jwt_issuer or self.jwt_audience):
             yield "jwt_issuer and jwt_audience need auth=jwt: without it no token is checked"
-        for name in ("fallback_model_id", "guardrail"):
-            if getattr(self, name) and self.model_id == NO_BEDROCK_MODEL:
-                yield f"{name} needs a Bedrock model: set model_id"
-        if self.fallback_model_id in (self.model_id, NO_BEDROCK_MODEL):
-            yield "fallback_model_id must be the id of another model than model_id"
         if self.otlp_headers_secret and not self.otlp_endpoint:
             yield "otlp_headers_secret needs otlp_endpoint: set it to the address that receives the traces"
         if bool(self.subnet_ids) != bool(self.security_group_ids):

@@ -12,7 +12,9 @@ import pytest
 from layers.function_asset import PACKAGES
 from tests.e2e.recipe_pages import RECIPES, RecipePage
 from tests.example_agent.control_plane import ExampleControlPlane
+from tests.unit.traced_agent.mcp_server import mcp_server
 from tools.local.cloud.local_cloud import LocalCloud
+from tools.local.fakes.fake_model import GUARDRAIL_TEXT
 
 SSE = {"accept": "text/event-stream"}
 
@@ -109,6 +111,43 @@ def test_a_graph_and_a_swarm(deployed, variant, nodes):
     assert answer["stop_reason"] == "end_turn"
     assert "Write about tea." in answer["response"]
     assert len(trace_of(cloud, answer).named("chat")) == nodes
+
+
+def test_mcp_tools(deployed, plane):
+    page = RecipePage.read("mcp-tools")
+    with mcp_server() as (url, _, requests):
+        plane.add_resources = lambda agent: agent.function.add_environment("STOCK_URL", url)
+        try:
+            cloud = deployed(page)
+        finally:
+            plane.add_resources = None
+        answer = ask(cloud, '[[tool stock {"article": "tea"}]]').json()
+        assert answer["response"] == "The answer is There are 12 of tea."
+        assert tree(cloud, answer) == page.blocks["trace"]
+        before = len(requests)
+        assert ask(cloud, '[[tool stock {"article": "coffee"}]]').json()["success"]
+        assert len(requests) == before + 1
+
+
+def test_a_knowledge_base(deployed):
+    page = RecipePage.read("knowledge-base")
+    cloud = deployed(page, {"knowledge_base_id": "ABCDE12345"})
+    demo = {"action": "run_demo", "parameters": {"demo_type": "knowledge_base"}}
+    answer = httpx.post(cloud.url, json=demo, timeout=60, trust_env=False).json()
+    assert json.loads(page.blocks["citation"]) in answer["citations"]
+    assert tree(cloud, answer) == page.blocks["trace"]
+
+
+def test_a_guardrail_and_a_fallback_model(deployed):
+    page = RecipePage.read("model-options")
+    cloud = deployed(page, {"guardrail": "gr123:1", "fallback_model_id": "us.amazon.nova-lite-v1:0"})
+    blocked = ask(cloud, "[[guardrail]]").json()
+    assert (blocked["stop_reason"], blocked["response"]) == ("guardrail_intervened", GUARDRAIL_TEXT)
+    assert cloud.bedrock.requests[-1]["guardrailConfig"]["guardrailIdentifier"] == "gr123"
+    cloud.bedrock.inject_fault("throttle", times=2)
+    answer = ask(cloud, "Hello").json()
+    assert (answer["success"], answer["model_id"]) == (True, "us.amazon.nova-lite-v1:0")
+    assert ask(cloud, "Hello").json()["model_id"] != answer["model_id"]
 
 
 def test_the_tests_of_the_page_on_testing_pass(deployed, tmp_path):

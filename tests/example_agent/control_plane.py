@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aws_cdk import App
 
-from infra.app import build
+from infra.app import AddResources, build
 from tests.example_agent.source import EXAMPLE_AGENT
 from tools.aws import cdk
 from tools.local.control_plane.server import ControlPlane
@@ -19,6 +19,7 @@ class ExampleControlPlane(ControlPlane):
     def __init__(self, region: str = "us-east-1", *, agent_source: Path = EXAMPLE_AGENT) -> None:
         super().__init__(region)
         self.agent_source = agent_source
+        self.add_resources: AddResources | None = None
 
     @property
     def scratch(self) -> str:
@@ -30,6 +31,6 @@ class ExampleControlPlane(ControlPlane):
         out = Path(tempfile.mkdtemp(dir=self._scratch.name))
         flags = json.loads((cdk.ROOT / "cdk.json").read_text("utf-8"))["context"]
         app = App(context={**flags, **context}, outdir=str(out))
-        build(app, {}, agents={"handler": self.agent_source})
+        build(app, {}, agents={"handler": self.agent_source}, add_resources=self.add_resources)
         app.synth()
         return out

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from strands import Agent
 
-from traced_agent import logs, metrics, models
+from traced_agent import logs, metrics, models, provider_errors
 from traced_agent.aws.boto3_session import shared_session
 from traced_agent.errors import ApiError, to_api_error
 from traced_agent.http import envelope, function_url
@@ -169,7 +169,10 @@ class Handler:
         return envelope.failure(run, api_error)
 
     def _to_api_error(self, error: Exception, run: Run) -> ApiError:
-        return to_api_error(error, self._model_id(run), self.settings.bedrock_region)
+        model_id = self._model_id(run)
+        return provider_errors.to_api_error(error, model_id) or to_api_error(
+            error, model_id, self.settings.bedrock_region
+        )
 
     def _model_id(self, run: Run) -> str:
         """The model of the run: the fallback model if the run switched to it."""
@@ -213,7 +216,7 @@ def create_handler(
         sessions,
         _authenticator(settings),
         read_suggestions(build_agent),
-            _search(settings, session),
+        _search(settings, session),
     )
     metrics.emit({metrics.COLD_STARTS: 1})
     startup.done()

@@ -6,8 +6,8 @@
 
     Agent(tools=MCP.add_to(TOOLS), ...)
 
-A server is connected at the first request. One that fails is left out, with one line in the log, and tried again
-after a while. `mcp` is imported only when the first server is connected.
+A server is connected at the first request. One that fails is left out, with one line in the log, and tried
+again after a while. `mcp` is imported only when the first server is connected.
 """
 
 import json
@@ -50,8 +50,8 @@ class McpTools:
         """Name the servers; nothing is connected before `add_to`.
 
         Args:
-            servers: by name, each as in an `mcpServers` object. `headersSecret` and `authSecret` name secrets, by
-                ARN: a JSON object of headers, and one with `client_id` and `client_secret`.
+            servers: by name, each as in an `mcpServers` object. `headersSecret` and `authSecret` are ARNs of
+                secrets: a JSON object of headers, and one with `client_id` and `client_secret`.
             connect_timeout_s: how long a request waits for servers that are not connected.
             read_secret: reads a secret as a JSON object.
             clock: the seconds of a monotonic clock.
@@ -74,12 +74,12 @@ class McpTools:
         except ValueError as error:
             raise ValueError(f"{path.name} is not JSON: {error}") from None
         servers = content.get("mcpServers") if isinstance(content, dict) else None
-        if not isinstance(servers, dict):
-            raise ValueError(f'{path.name} has no object "mcpServers"')
-        return cls(servers, **options)
+        if isinstance(servers, dict):
+            return cls(servers, **options)
+        raise ValueError(f'{path.name} has no object "mcpServers"')
 
     def add_to(self, tools: Iterable[Any]) -> list[Any]:
-        """The tools, and those of the servers; a server's tool with the name of an earlier tool is left out."""
+        """The tools and those of the servers, without a server's tool that has the name of an earlier tool."""
         added = list(tools)
         names = {getattr(tool, "tool_name", getattr(tool, "__name__", "")) for tool in added}
         for server, found in zip(self._servers, self._connected(), strict=True):
@@ -160,7 +160,7 @@ class _Server:
         self.tools, self._due_at = (), self._clock() + _RETRY_AFTER_S
 
     def used(self, *, answered: bool) -> None:
-        """Note a call: one that the server answered makes a check unnecessary, any other makes it necessary."""
+        """Note a call: the connection is checked before the next request, unless the server answered."""
         self._due_at = self._clock() + (_CHECK_AFTER_S if answered else 0)
 
     def _start(self) -> Any:

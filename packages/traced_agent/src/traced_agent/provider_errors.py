@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from strands.types.exceptions import ContextWindowOverflowException
+
 from traced_agent.errors import ApiError
 
 _PACKAGES = (
@@ -28,20 +30,27 @@ def to_api_error(error: BaseException, model_id: str) -> ApiError | None:
         error: what ended the run.
         model_id: the model's id, as callers see it.
     """
+    if isinstance(error, (ApiError, ContextWindowOverflowException)):
+        return None
     for one in _chain(error):
-        if isinstance(one, (ConnectionError, TimeoutError)):
-            return _unreachable(model_id)
-        if _package(one) in _PACKAGES:
-            if isinstance(status := _status(one), int):
-                return _from_status(one, status, model_id)
-            if any(_UNREACHABLE.search(kind.__name__) for kind in type(one).__mro__):
-                return _unreachable(model_id)
-            return ApiError(
-                "model_error",
-                f"The client of the provider of {model_id} failed ({type(one).__name__}): check the model's "
-                "settings; the function's log has the reason under this run_id",
-            )
+        if _package(one) == "botocore":
+            return None
+        if _package(one) in _PACKAGES or isinstance(one, (ConnectionError, TimeoutError)):
+            return _from_provider(one, model_id)
     return None
+
+
+def _from_provider(error: BaseException, model_id: str) -> ApiError:
+    if isinstance(status := _status(error), int):
+        return _from_status(error, status, model_id)
+    kinds = type(error).__mro__
+    if ConnectionError in kinds or any(_UNREACHABLE.search(kind.__name__) for kind in kinds):
+        return _unreachable(model_id)
+    return ApiError(
+        "model_error",
+        f"The client of the provider of {model_id} failed ({type(error).__name__}): check the model's settings; "
+        "the function's log has the reason under this run_id",
+    )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -86,7 +86,9 @@ RunRequest: TypeAlias = QueryRequest | DemoRequest
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
-def parse_request(request: Request, user_id: str | None = None, *, has_knowledge_base: bool = False) -> RunRequest:
+def parse_request(
+    request: Request, user_id: str | None = None, *, has_knowledge_base: bool = False
+) -> RunRequest:
     """Read what a request asks.
 
     Args:
