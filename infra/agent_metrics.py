@@ -25,7 +25,15 @@ class AgentMetrics:
         self.waiting_traces = self._written(written.TRACES_WAITING, statistic="Maximum")
         self.oldest_trace = self._written(written.OLDEST_TRACE_AGE, statistic="Maximum")
         self.cold_starts = self._written(written.COLD_STARTS)
-        self.tokens = [self._written(name) for name in (written.INPUT_TOKENS, written.OUTPUT_TOKENS)]
+        self.tokens = [
+            self._written(name)
+            for name in (
+                written.INPUT_TOKENS,
+                written.OUTPUT_TOKENS,
+                written.CACHE_READ_TOKENS,
+                written.CACHE_WRITE_TOKENS,
+            )
+        ]
 
     def duration(self, statistic: str) -> cloudwatch.Metric:
         """The duration of invocations, in ms."""

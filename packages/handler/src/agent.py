@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from strands import Agent, ModelRetryStrategy
-from strands.models import BedrockModel, Model
+from strands.models import BedrockModel, CacheConfig, Model
 from strands.session import SessionManager
 
 from agent_tools import calculator, convert_units, current_time
@@ -37,6 +37,7 @@ def build_model(settings: Settings, session: boto3.Session) -> Model:
         ),
         model_id=settings.bedrock_model_id,
         max_tokens=settings.max_tokens,
+        cache_config=CacheConfig(strategy="auto"),  # prompt caching, for models that support it
     )
 
 

@@ -67,6 +67,7 @@ class FakeBedrock(HttpServer):
         """When the last stream's first word left, by `time.perf_counter`."""
         self._faults = FaultInjector(FAULTS)
         self._seen: Counter[str] = Counter()
+        self._prefixes: set[str] = set()
         super().__init__(self._respond, port=port)
 
     def inject_fault(self, fault: str, *, times: int | None = None) -> None:
@@ -93,6 +94,15 @@ class FakeBedrock(HttpServer):
             self._stream(exchange, request, fault)
         return None
 
+    def _reply(self, request: fake_model.Request) -> fake_model.Reply:
+        """The model's turn, whose prompt is read from the cache if a call had the same cached beginning."""
+        reply, prefix = fake_model.reply(request), fake_model.cached_prefix(request)
+        if not prefix:
+            return reply
+        known = prefix in self._prefixes
+        self._prefixes.add(prefix)
+        return fake_model.with_cache(reply, prefix, known=known)
+
     def _fault(self, query: str) -> str:
         for name, count in _DIRECTIVE.findall(query):
             if name in FAULTS:
@@ -110,7 +120,7 @@ class FakeBedrock(HttpServer):
             while fault == "drip" and not exchange.closing.wait(1):
                 exchange.piece(b" ")
             return exchange.abort()
-        reply = fake_model.Reply("") if fault == "empty" else fake_model.reply(request)
+        reply = fake_model.Reply("") if fault == "empty" else self._reply(request)
         message = {"role": "assistant", "content": _content(reply)}
         body = {
             "output": {"message": message},
@@ -125,7 +135,7 @@ class FakeBedrock(HttpServer):
         if fault == "garbage":
             exchange.piece(b"\x00\x00\x00\x20garbage, and no event stream of any kind")
             return exchange.end()
-        reply = fake_model.Reply("") if fault == "empty" else fake_model.reply(request)
+        reply = fake_model.Reply("") if fault == "empty" else self._reply(request)
         frames = list(_frames(reply))
         if fault == "drip":
             return _drip(exchange)

@@ -10,7 +10,7 @@ Directives in the prompt: `[[tool NAME {"input": …}]]` calls that tool so, `[[
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tools.local.fakes import schema_filler
@@ -20,6 +20,9 @@ _CONVERSION = re.compile(r"(-?\d+(?:\.\d+)?)\s*([a-zA-Z°µ/]+)\s+(?:to|in|into|
 _TIME = re.compile(r"\b(time|date|day|today|now)\b", re.IGNORECASE)
 _TOOL = re.compile(r"\[\[tool (\S+)(?: (\{.*\}))?\]\]", re.DOTALL)
 _SAY = re.compile(r"\[\[say (\d+)\]\]")
+
+_MIN_CACHED_TOKENS = 1024
+"""As for most Claude models on Bedrock."""
 
 GUARDRAIL_TEXT = "The guardrail blocked this request."
 
@@ -44,6 +47,8 @@ class Reply:
     tool: ToolUse | None = None
     stop_reason: str = "end_turn"
     input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
 
     @property
     def output_tokens(self) -> int:
@@ -53,8 +58,13 @@ class Reply:
     @property
     def usage(self) -> dict[str, int]:
         """By Converse's names."""
-        total = self.input_tokens + self.output_tokens
-        return {"inputTokens": self.input_tokens, "outputTokens": self.output_tokens, "totalTokens": total}
+        cached = {
+            "cacheReadInputTokens": self.cache_read_tokens,
+            "cacheWriteInputTokens": self.cache_write_tokens,
+        }
+        total = self.input_tokens + self.output_tokens + sum(cached.values())
+        usage = {"inputTokens": self.input_tokens, "outputTokens": self.output_tokens, "totalTokens": total}
+        return {**usage, **{name: tokens for name, tokens in cached.items() if tokens}}
 
 
 def reply(request: Request) -> Reply:
@@ -74,6 +84,28 @@ def reply(request: Request) -> Reply:
     if "[[max_tokens]]" in query:
         return Reply("It is a long story, and", stop_reason="max_tokens", input_tokens=tokens)
     return Reply(_said(query), input_tokens=tokens)
+
+
+def cached_prefix(request: Request) -> str | None:
+    """The beginning of the prompt that the request asks to cache: its tools and its system prompt.
+
+    None if it asks for none, or if the beginning is shorter than Bedrock caches.
+    """
+    if not any("cachePoint" in block for block in request.get("system", [])):
+        return None
+    prefix = json.dumps([request.get("toolConfig"), request["system"]])
+    return prefix if _tokens(prefix) >= _MIN_CACHED_TOKENS else None
+
+
+def with_cache(reply: Reply, prefix: str, *, known: bool) -> Reply:
+    """The reply whose prompt's beginning is in the cache (`known`), or is written to it."""
+    tokens = min(_tokens(prefix), reply.input_tokens)
+    return replace(
+        reply,
+        input_tokens=reply.input_tokens - tokens,
+        cache_read_tokens=tokens if known else 0,
+        cache_write_tokens=0 if known else tokens,
+    )
 
 
 def question(request: Request) -> str:

@@ -55,6 +55,8 @@ def log_answer(run: "Run", answer: "Answer") -> None:
         {
             metrics.INPUT_TOKENS: answer.usage["inputTokens"],
             metrics.OUTPUT_TOKENS: answer.usage["outputTokens"],
+            metrics.CACHE_READ_TOKENS: answer.usage.get("cacheReadInputTokens", 0),
+            metrics.CACHE_WRITE_TOKENS: answer.usage.get("cacheWriteInputTokens", 0),
         }
     )
 

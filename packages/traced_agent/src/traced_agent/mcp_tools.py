@@ -79,7 +79,7 @@ class McpTools:
         raise ValueError(f'{path.name} has no object "mcpServers"')
 
     def add_to(self, tools: Iterable[Any]) -> list[Any]:
-        """The tools and those of the servers, without a server's tool that has the name of an earlier tool."""
+        """The tools and those of the servers, except a server's tool with the name of an earlier tool."""
         added = list(tools)
         names = {getattr(tool, "tool_name", getattr(tool, "__name__", "")) for tool in added}
         for server, found in zip(self._servers, self._connected(), strict=True):

@@ -48,8 +48,8 @@ def _from_provider(error: BaseException, model_id: str) -> ApiError:
         return _unreachable(model_id)
     return ApiError(
         "model_error",
-        f"The client of the provider of {model_id} failed ({type(error).__name__}): check the model's settings; "
-        "the function's log has the reason under this run_id",
+        f"The client of the provider of {model_id} failed ({type(error).__name__}): check the model's "
+        "settings; the function's log has the reason under this run_id",
     )
 
 
