@@ -80,7 +80,7 @@ class Observation:
             return None
 
         def record(**event: Any) -> Any:
-            text = event.get("data")
+            text = None if "nested_agent" in event else event.get("data")  # the answer's text only
             if isinstance(text, str) and self._text_length < MAX_PARTIAL_TEXT:
                 self._text.append(text)
                 self._text_length += len(text)
