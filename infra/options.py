@@ -182,7 +182,8 @@ class Options:
         if self.otlp_endpoint:  # traces go to one backend only
             values["langfuse_secret_arn"] = ""
         page = self.auth == "none" if self.page is None else self.page
-        return Settings(bedrock_region=self.region, page=page, **values)
+        url_auth = "iam" if self.auth == "iam" else "none"
+        return Settings(bedrock_region=self.region, page=page, url_auth=url_auth, **values)
 
     def as_dict(self) -> dict[str, Any]:
         """The options by their names, as JSON values; those that are not set are left out."""

@@ -22,6 +22,7 @@ CHOICES = {
     "OTEL_HEADERS_SECRET_ARN": "team/otlp",
     "TRACE_CONTENT": "metadata",
     "TRACE_EXPORT": "before",
+    "URL_AUTH": "iam",
     "TRACE_SPOOL": "log",
 }
 

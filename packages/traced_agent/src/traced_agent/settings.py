@@ -142,6 +142,7 @@ class Settings:
         "LOG_LEVEL", parse=_choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), default="INFO"
     )
 
+    url_auth: str = _setting("URL_AUTH", parse=_choice("none", "iam"), default="none")
     jwt_issuer: str = _setting("JWT_ISSUER", parse=_issuer, default="")
     jwt_audience: str = _setting("JWT_AUDIENCE", parse=_text, default="")
 
@@ -170,6 +171,11 @@ class Settings:
     streaming: bool = _setting("STREAMING", parse=_switch, default=False)
     page: bool = _setting("PAGE", parse=_switch, default=False)
     session_bucket: str = _setting("SESSION_BUCKET", parse=_text, default="")
+
+    @property
+    def auth(self) -> str:
+        """Who can call the Function URL: `none` is everyone; `iam` and `jwt` need a signature or a token."""
+        return "jwt" if self.jwt_issuer else self.url_auth
 
     @property
     def uses_bedrock(self) -> bool:

@@ -1,4 +1,5 @@
 import json
+import re
 
 import jsonschema
 import pytest
@@ -9,7 +10,7 @@ from traced_agent.settings import Settings
 
 @pytest.fixture
 def validator():
-    document = openapi.document(page=True)
+    document = openapi.document(Settings(page=True, streaming=True))
     return lambda name: jsonschema.Draft202012Validator({**document, "$ref": f"#/components/schemas/{name}"})
 
 
@@ -25,7 +26,7 @@ def test_the_document_has_every_route_and_no_other(calling, page):
 def test_the_document_is_served_as_json_that_no_reader_can_misread(calling):
     status, body, headers = calling().post(None, method="GET", path="/openapi.json")
     assert (status, headers["content-type"]) == (200, "application/json")
-    assert body == json.loads(json.dumps(openapi.document(page=False)))
+    assert body == json.loads(json.dumps(openapi.document(Settings())))
     assert body["openapi"].startswith("3.1")
 
 
@@ -44,7 +45,7 @@ def test_the_document_is_served_as_json_that_no_reader_can_misread(calling):
     ],
 )
 def test_the_document_takes_what_the_function_takes(calling, validator, body):
-    assert validator("QueryRequest").is_valid(body) == (calling().post(body)[0] == 200)
+    assert validator("RunRequest").is_valid(body) == (calling().post(body)[0] == 200)
 
 
 def test_answers_and_errors_are_as_documented(calling, validator):
@@ -62,4 +63,73 @@ def test_a_demo_is_documented(calling, validator):
 
 
 def test_no_name_in_the_document_is_private():
-    assert not [name for name in openapi.document(page=True)["components"]["schemas"] if name.startswith("_")]
+    assert not [
+        name
+        for name in openapi.document(Settings(page=True, streaming=True))["components"]["schemas"]
+        if name.startswith("_")
+    ]
+
+
+def test_each_kind_of_request_has_a_complete_schema():
+    schemas = openapi.document(Settings())["components"]["schemas"]
+    kinds = [kind["$ref"].rpartition("/")[2] for kind in schemas["RunRequest"]["oneOf"]]
+    assert kinds == ["QueryRequest", "PromptRequest", "DemoRequest"]
+    for kind, field in zip(kinds, ("query", "prompt", "action"), strict=True):
+        assert schemas[kind]["required"] == [field]
+        assert field in schemas[kind]["properties"]
+        assert schemas[kind]["additionalProperties"] is False
+
+
+def test_optional_fields_have_no_null_default_so_clients_may_leave_them_out():
+    schemas = openapi.document(Settings())["components"]["schemas"]
+    for kind in ("QueryRequest", "PromptRequest", "DemoRequest"):
+        assert all(
+            "default" not in field or field["default"] for field in schemas[kind]["properties"].values()
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"), [("x", True), (" x", True), (" ", False), ("", False), ("\n\ta", True)]
+)
+def test_the_pattern_of_a_query_means_the_same_to_match_and_to_search(text, valid):
+    pattern = openapi.document(Settings())["components"]["schemas"]["QueryRequest"]["properties"]["query"][
+        "pattern"
+    ]
+    assert bool(re.match(pattern, text)) is bool(re.search(pattern, text)) is valid
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_event_streams_are_declared_only_if_the_url_streams(streaming):
+    document = openapi.document(Settings(streaming=streaming))
+    content = document["paths"]["/"]["post"]["responses"]["200"]["content"]
+    assert list(content) == ["application/json", *(["text/event-stream"] if streaming else [])]
+    assert ("TextEvent" in document["components"]["schemas"]) is streaming
+
+
+@pytest.mark.parametrize(
+    ("settings", "scheme", "status"),
+    [
+        (Settings(), None, None),
+        (Settings(url_auth="iam"), "iam", "403"),
+        (Settings(jwt_issuer="https://issuer.example.com", jwt_audience="a"), "jwt", "401"),
+    ],
+)
+def test_the_auth_mode_gives_the_security_scheme_and_its_errors(settings, scheme, status):
+    document = openapi.document(settings)
+    assert list(document["components"].get("securitySchemes", {})) == ([scheme] if scheme else [])
+    assert document["security"] == ([{scheme: []}] if scheme else [])
+    responses = document["paths"]["/"]["post"]["responses"]
+    assert {"401", "403"} & set(responses) == ({status} if status else set())
+
+
+def test_the_errors_of_lambda_itself_are_declared():
+    responses = openapi.document(Settings())["paths"]["/"]["post"]["responses"]
+    for status in ("413", "429", "502"):
+        schema = responses[status]["content"]["application/json"]["schema"]
+        assert {"$ref": "#/components/schemas/LambdaError"} in schema["anyOf"]
+
+
+def test_every_example_is_a_valid_request(calling):
+    body = openapi.document(Settings())["paths"]["/"]["post"]["requestBody"]
+    for example in body["content"]["application/json"]["examples"].values():
+        assert calling().post(example["value"])[0] == 200

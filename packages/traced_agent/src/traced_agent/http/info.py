@@ -2,6 +2,7 @@
 
 import platform
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ from traced_agent.http.accept import HTML, wants
 from traced_agent.http.function_url import Request, Response
 from traced_agent.settings import Settings, SettingsError
 from traced_agent.version import __version__
+
+_STARTED = int(time.time())
+"""When the status became Healthy, which is all that it ever becomes; AgentCore's clients ask for it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class InfoRoutes:
                 "python": platform.python_version(),
                 "model_id": self.settings.bedrock_model_id,
                 "tracing": "on" if self.traced else "off",
+                "time_of_last_update": _STARTED,
             },
         )
 
@@ -54,7 +59,7 @@ class InfoRoutes:
         from traced_agent.http import openapi  # noqa: PLC0415
 
         model = structured_output.output_model(self.new_agent()) if self.new_agent else None
-        return Response.json(200, openapi.document(page=self.settings.page, output_model=model))
+        return Response.json(200, openapi.document(self.settings, model))
 
 
 def read_suggestions(build_agent: Callable[..., Any]) -> tuple[str, ...]:

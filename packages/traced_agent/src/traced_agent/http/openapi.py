@@ -1,26 +1,48 @@
-"""The OpenAPI 3.1 document, made from the models that requests are checked with."""
+"""The OpenAPI 3.1 document: the routes, and for each the requests and the responses of this configuration.
+
+Source: https://spec.openapis.org/oas/v3.1.1.html.
+"""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from traced_agent.errors import STATUS
+from traced_agent.http import openapi_schemas
 from traced_agent.http.accept import EVENT_STREAM, HTML
-from traced_agent.http.run_request import SESSION_HEADER, DemoRequest, QueryRequest
+from traced_agent.http.run_request import SESSION_HEADER
 from traced_agent.settings import Settings
-from traced_agent.tracing.tracer import UNTRACED
 from traced_agent.version import __version__
 
 _JSON = "application/json"
 _STRING = {"type": "string"}
-_OR_NULL = {"type": ["string", "null"]}
-_RUN = {
-    "run_id": _STRING,
-    "timestamp": {"type": "string", "format": "date-time"},
-    **dict.fromkeys(UNTRACED, _OR_NULL),
+_TAGS = [
+    {"name": "agent", "description": "Questions and answers"},
+    {"name": "service", "description": "The service itself; no model is called"},
+]
+_BY_LAMBDA = (413, 429, 502)
+"""Statuses that Lambda itself answers, too, with a body of its own."""
+
+_SCHEMES = {
+    "jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "iam": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "AWS Signature Version 4, for the service `lambda`",
+        "x-amazon-apigateway-authtype": "awsSigv4",
+    },
+}
+"""The security scheme of each auth mode."""
+
+_EXAMPLES = {
+    "question": {"summary": "A question", "value": {"query": "What is 2+2?"}},
+    "demo": {
+        "summary": "The built-in demonstration",
+        "value": {"action": "run_demo", "parameters": {"demo_type": "basic"}},
+    },
 }
 
 
@@ -38,144 +60,107 @@ def description(settings: Settings) -> dict[str, Any]:
 
 
 @functools.cache
-def document(*, page: bool, output_model: type[BaseModel] | None = None) -> Mapping[str, Any]:
+def document(settings: Settings, output_model: type[BaseModel] | None = None) -> Mapping[str, Any]:
     """Describe the requests and the responses.
 
     Args:
-        page: whether `GET /` is served.
+        settings: the page, streaming and the auth mode decide what is described.
         output_model: the agent's output model; its schema describes `data` in the answer.
     """
-    ask = {
-        "post": {
-            "operationId": "ask",
-            "summary": "Ask the agent",
-            "description": f"With `Accept: {EVENT_STREAM}` the answer streams, where the URL does. "
-            f"`session_id` may also come in the header `{SESSION_HEADER}`.",
-            "requestBody": {
-                "required": True,
-                "content": {_JSON: {"schema": _any_of("QueryRequest", "DemoRequest")}},
-            },
-            "responses": _responses(
-                _content("Answer", also={EVENT_STREAM: {"schema": _STRING}}), *STATUS.values()
-            ),
-        }
-    }
-    home = {"get": _named(_get("What this is; to a browser, the page", HTML), "describe")} if page else {}
-    health = {"get": {"summary": "Whether the function is well", "responses": _responses(_content("Health"))}}
+    auth = settings.auth
+    schemas = openapi_schemas.schemas(output_model, streaming=settings.streaming)
+    home = {"get": _get("describe", "Describe the service; a browser gets the page", auth, HTML)}
+    components: dict[str, Any] = {"schemas": schemas}
+    if auth in _SCHEMES:
+        components["securitySchemes"] = {auth: _SCHEMES[auth]}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Traced agent", "version": __version__},
-        "paths": {
-            "/": {**ask, **home},
-            "/invocations": {"post": _named(ask["post"], "invoke")},
-            "/health": {"get": _named(health["get"], "health")},
-            "/ping": {"get": _named(health["get"], "ping")},
-            "/openapi.json": {"get": _named(_get("This document"), "openapi")},
+        "info": {
+            "title": "Traced agent",
+            "version": __version__,
+            "description": "An agent that answers questions; every run is traced.",
         },
-        "components": {"schemas": {**_requests(), **_answers(output_model)}},
+        "servers": [{"url": "/", "description": "The Function URL that serves this document"}],
+        "tags": _TAGS,
+        "security": [{auth: []}] if auth in _SCHEMES else [],
+        "paths": {
+            "/": {"post": _ask("ask", settings), **(home if settings.page else {})},
+            "/invocations": {"post": _ask("invoke", settings)},
+            "/health": {"get": _health("health", auth)},
+            "/ping": {"get": _health("ping", auth)},
+            "/openapi.json": {"get": _get("openapi", "Get this document", auth)},
+        },
+        "components": components,
     }
 
 
-def _named(operation: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {**operation, "operationId": name}
+def _ask(name: str, settings: Settings) -> dict[str, Any]:
+    content: dict[str, Any] = {_JSON: {"schema": _ref("Answer")}}
+    streamed = ""
+    if settings.streaming:
+        content[EVENT_STREAM] = {"schema": _ref("EventStream")}
+        streamed = f"With the header `Accept: {EVENT_STREAM}` the answer is streamed as server-sent events. "
+    return {
+        "operationId": name,
+        "summary": "Ask the agent",
+        "description": f"{streamed}`session_id` can also be in the header `{SESSION_HEADER}`.",
+        "tags": ["agent"],
+        "requestBody": {
+            "required": True,
+            "content": {_JSON: {"schema": _ref("RunRequest"), "examples": _EXAMPLES}},
+        },
+        "responses": {
+            "200": {"description": "The answer", "content": content},
+            **_errors(STATUS.values(), settings.auth),
+        },
+    }
 
 
-def _get(summary: str, *also: str) -> dict[str, Any]:
+def _get(name: str, summary: str, auth: str, *also: str) -> dict[str, Any]:
     content = {_JSON: {"schema": {"type": "object"}}, **{kind: {"schema": _STRING} for kind in also}}
-    return {"summary": summary, "responses": {"200": {"description": summary, "content": content}}}
+    return _service(name, summary, {"200": {"description": summary, "content": content}, **_errors((), auth)})
 
 
-def _responses(good: Mapping[str, Any], *statuses: int) -> dict[str, Any]:
-    codes = {
-        status: [code for code, its in STATUS.items() if its == status] for status in sorted(set(statuses))
+def _health(name: str, auth: str) -> dict[str, Any]:
+    good = {"200": {"description": "The function is healthy", "content": {_JSON: {"schema": _ref("Health")}}}}
+    if auth == "jwt":  # the function asks for no token here
+        return {**_service(name, "Check the function", good), "security": []}
+    return _service(name, "Check the function", {**good, **_errors((), auth)})
+
+
+def _service(name: str, summary: str, responses: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": summary,
+        "tags": ["service"],
+        "responses": responses,
     }
-    errors = {
-        str(status): {**_content("Error"), "description": ", ".join(names)} for status, names in codes.items()
+
+
+def _errors(statuses: Iterable[int], auth: str) -> dict[str, Any]:
+    """The error responses: the function's own, Lambda's, and those of the auth mode."""
+    known = {status for status in statuses if status != STATUS["unauthorized"]}
+    if auth == "jwt":
+        known.add(STATUS["unauthorized"])
+    responses = {
+        str(status): {
+            "description": ", ".join(code for code, its in STATUS.items() if its == status),
+            "content": {_JSON: {"schema": _error_schema(status)}},
+        }
+        for status in sorted(known)
     }
-    return {"200": good, **errors}
+    if auth == "iam":
+        content = {_JSON: {"schema": _ref("LambdaError")}}
+        responses["403"] = {"description": "The signature is missing or wrong", "content": content}
+    return responses
 
 
-def _content(schema: str, also: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    return {"description": schema, "content": {_JSON: {"schema": _ref(schema)}, **(also or {})}}
+def _error_schema(status: int) -> dict[str, Any]:
+    if status in _BY_LAMBDA:
+        return {"anyOf": [_ref("Error"), _ref("LambdaError")]}
+    return _ref("Error")
 
 
 def _ref(schema: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{schema}"}
-
-
-def _any_of(*schemas: str) -> dict[str, Any]:
-    return {"oneOf": [_ref(schema) for schema in schemas]}
-
-
-def _requests() -> dict[str, Any]:
-    """The request models' own schemas; what pydantic cannot say of them is added."""
-    _, found = models_json_schema(
-        [(QueryRequest, "validation"), (DemoRequest, "validation")],
-        ref_template="#/components/schemas/{model}",
-    )
-    schemas: dict[str, Any] = found["$defs"]
-    query = schemas["QueryRequest"]
-    text = {**query["properties"]["query"], "pattern": r"\S"}
-    query["properties"] |= {"query": text, "prompt": {**text, "description": "The same as query"}}
-    query["required"] = []
-    query["oneOf"] = [{"required": ["query"]}, {"required": ["prompt"]}]
-    return schemas
-
-
-def _data(output_model: type[BaseModel]) -> dict[str, Any]:
-    """The output model's schemas; the prefix keeps the names of its parts apart from ours."""
-    schema = output_model.model_json_schema(
-        ref_template="#/components/schemas/Data.{model}", mode="serialization"
-    )
-    parts = {f"Data.{name}": part for name, part in schema.pop("$defs", {}).items()}
-    return {"Data": schema, **parts}
-
-
-def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
-    usage = {
-        name: {"type": "integer", "minimum": 0} for name in ("inputTokens", "outputTokens", "totalTokens")
-    }
-    cached = {
-        name: {"type": "integer", "minimum": 0} for name in ("cacheReadInputTokens", "cacheWriteInputTokens")
-    }
-    citation = _object({"text": _STRING, "source": _STRING, "score": {"type": ["number", "null"]}})
-    citations = {"type": "array", "items": citation}
-    error = {"code": {"enum": sorted(STATUS)}, "message": _STRING}
-    return {
-        "Answer": _object(
-            {
-                "success": {"const": True},
-                **_RUN,
-                "query": _STRING,
-                "response": _STRING,
-                "model_id": _STRING,
-                "stop_reason": _STRING,
-                "usage": _object(usage, optional=cached),
-                "duration_ms": {"type": "integer", "minimum": 0},
-            },
-            optional={"citations": citations, **({"data": _ref("Data")} if output_model else {})},
-        ),
-        "Error": _object(
-            {"success": {"const": False}, **_RUN, "error": _object(error, optional={"field": _STRING})}
-        ),
-        "Health": _object(
-            {
-                "status": {"const": "Healthy"},
-                "version": _STRING,
-                "python": _STRING,
-                "model_id": _STRING,
-                "tracing": {"enum": ["on", "off"]},
-            }
-        ),
-        **(_data(output_model) if output_model else {}),
-    }
-
-
-def _object(properties: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """An object with these properties and no others."""
-    return {
-        "type": "object",
-        "properties": {**properties, **(optional or {})},
-        "required": list(properties),
-        "additionalProperties": False,
-    }

@@ -12,6 +12,10 @@ from traced_agent.http.function_url import Request
 SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
 """Where AgentCore's clients name their session."""
 
+AGENTCORE_PATH = "/invocations"
+"""The path that AgentCore's clients use. As AgentCore's own server does, it ignores unknown names and the
+content type; `POST /` rejects them."""
+
 DEMO_QUERIES = {
     "basic": "Use your tools: what is 6 * 7, and what time is it in UTC?",
     "tools": "Use a tool for each part: how many kilometres are 26.2 miles, and what is 12 * (3 + 4)?",
@@ -84,6 +88,7 @@ class DemoRequest(_RunFields):
 RunRequest: TypeAlias = QueryRequest | DemoRequest
 
 Shape = TypeVar("Shape", bound=BaseModel)
+_KNOWN = {"query", "prompt", *QueryRequest.model_fields, *DemoRequest.model_fields} - {"text"}
 
 
 def parse_request(
@@ -100,8 +105,12 @@ def parse_request(
         ApiError: the body is of another type, not JSON, or not one of the two shapes; the message says which
             field is wrong and what it takes.
     """
-    _check_type(request.headers)
+    agentcore = request.path == AGENTCORE_PATH
+    if not agentcore:
+        _check_type(request.headers)
     body = _json_object(request.body)
+    if agentcore:
+        body = {name: value for name, value in body.items() if name in _KNOWN}
     _take_session(body, request.headers)
     _take_user(body, user_id)
     if "query" in body and "prompt" in body:

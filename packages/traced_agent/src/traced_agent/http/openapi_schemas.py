@@ -1,0 +1,156 @@
+"""The schemas of the OpenAPI document, made from the models that requests are validated with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from traced_agent.errors import STATUS
+from traced_agent.http.run_request import DemoRequest, QueryRequest
+from traced_agent.tracing.tracer import UNTRACED
+
+_STRING = {"type": "string"}
+_OR_NULL = {"type": ["string", "null"]}
+_COUNT = {"type": "integer", "minimum": 0}
+_RUN = {
+    "run_id": _STRING,
+    "timestamp": {"type": "string", "format": "date-time"},
+    **dict.fromkeys(UNTRACED, _OR_NULL),
+}
+_NOT_BLANK = r"^\s*\S"
+"""A text that is not empty after trimming; anchored, so that `re.match` finds the same as a search."""
+
+
+def schemas(output_model: type[BaseModel] | None, *, streaming: bool) -> dict[str, Any]:
+    """Every schema, by its name."""
+    return {
+        **_requests(),
+        **_answers(output_model),
+        **(_events() if streaming else {}),
+        **(_data(output_model) if output_model else {}),
+    }
+
+
+def _requests() -> dict[str, Any]:
+    _, found = models_json_schema(
+        [(QueryRequest, "validation"), (DemoRequest, "validation")],
+        ref_template="#/components/schemas/{model}",
+    )
+    requests: dict[str, Any] = {
+        name: _without_null_defaults(schema) for name, schema in found["$defs"].items()
+    }
+    query = requests["QueryRequest"]
+    text = {**query["properties"].pop("query"), "pattern": _NOT_BLANK}
+    others = query["properties"]
+    requests["QueryRequest"] = {**query, "properties": {"query": text, **others}, "required": ["query"]}
+    requests["PromptRequest"] = {
+        **query,
+        "title": "PromptRequest",
+        "description": "A question for the agent, as AgentCore's clients send it.",
+        "properties": {"prompt": text, **others},
+        "required": ["prompt"],
+    }
+    kinds = ("QueryRequest", "PromptRequest", "DemoRequest")
+    return {**requests, "RunRequest": {"oneOf": [_ref(kind) for kind in kinds]}}
+
+
+def _without_null_defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A field with a default of null is optional; the default itself makes generated clients send null."""
+    properties = {
+        name: {key: value for key, value in field.items() if key != "default" or value is not None}
+        for name, field in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": properties}
+
+
+def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
+    usage = dict.fromkeys(("inputTokens", "outputTokens", "totalTokens"), _COUNT)
+    cached = dict.fromkeys(("cacheReadInputTokens", "cacheWriteInputTokens"), _COUNT)
+    error = {"code": {"enum": sorted(STATUS)}, "message": _STRING}
+    citation = _object({"text": _STRING, "source": _STRING, "score": {"type": ["number", "null"]}})
+    citations = {"type": "array", "items": citation}
+    answer = {
+        "success": {"const": True},
+        **_RUN,
+        "query": _STRING,
+        "response": _STRING,
+        "model_id": _STRING,
+        "stop_reason": _STRING,
+        "usage": _object(usage, optional=cached),
+        "duration_ms": _COUNT,
+    }
+    health = {
+        "status": {"const": "Healthy"},
+        "version": _STRING,
+        "python": _STRING,
+        "model_id": _STRING,
+        "tracing": {"enum": ["on", "off"]},
+        "time_of_last_update": {
+            **_COUNT,
+            "description": "When the status changed, in seconds since the epoch",
+        },
+    }
+    return {
+        "Answer": _object(
+            answer, optional={"citations": citations, **({"data": _ref("Data")} if output_model else {})}
+        ),
+        "Error": _object(
+            {"success": {"const": False}, **_RUN, "error": _object(error, optional={"field": _STRING})}
+        ),
+        "LambdaError": {
+            "type": "object",
+            "description": "An error of Lambda itself, without an answer of the function",
+            "properties": {"Message": _STRING},
+        },
+        "Health": _object(health),
+    }
+
+
+def _events() -> dict[str, Any]:
+    """The data of each server-sent event, by the event's name."""
+    states = {"enum": ["started", "finished", "failed"]}
+    events = {
+        "start": _object({"run_id": _STRING, "trace_id": _OR_NULL}),
+        "text": _object({"text": _STRING}),
+        "tool": {**_object({"name": _STRING, "state": states}), "additionalProperties": True},
+        "reset": _object({"reason": _STRING}),
+    }
+    named = {f"{name.title()}Event": schema for name, schema in events.items()}
+    data = [*map(_ref, named), _ref("Answer"), _ref("Error")]
+    return {
+        **named,
+        "EventData": {
+            "oneOf": data,
+            "description": "The data of one event: `result` is an Answer, `error` an Error",
+        },
+        "EventStream": {
+            "type": "string",
+            "description": "Server-sent events: `start`, then `text`, `tool` and `reset`, then `result` or "
+            "`error`. Each has one JSON object as its data, see EventData. Close the connection after the last.",
+            "contentMediaType": "text/event-stream",
+        },
+    }
+
+
+def _data(output_model: type[BaseModel]) -> dict[str, Any]:
+    """The output model's schemas; the prefix keeps the names of its parts apart from ours."""
+    schema = output_model.model_json_schema(
+        ref_template="#/components/schemas/Data.{model}", mode="serialization"
+    )
+    parts = {f"Data.{name}": part for name, part in schema.pop("$defs", {}).items()}
+    return {"Data": schema, **parts}
+
+
+def _ref(schema: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _object(properties: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """An object with these properties and no others."""
+    return {
+        "type": "object",
+        "properties": {**properties, **(optional or {})},
+        "required": list(properties),
+        "additionalProperties": False,
+    }
