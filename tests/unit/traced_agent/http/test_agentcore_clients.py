@@ -1,4 +1,4 @@
-"""`/invocations` and `/ping` serve AgentCore's clients as AgentCore's own server does; `POST /` stays strict."""
+"""`/invocations` and `/ping` serve AgentCore's clients as its own server does; `POST /` stays strict."""
 
 import time
 

@@ -127,7 +127,7 @@ def _events() -> dict[str, Any]:
         "EventStream": {
             "type": "string",
             "description": "Server-sent events: `start`, then `text`, `tool` and `reset`, then `result` or "
-            "`error`. Each has one JSON object as its data, see EventData. Close the connection after the last.",
+            "`error`. The data of each is one JSON object, see EventData. Close the connection then.",
             "contentMediaType": "text/event-stream",
         },
     }
