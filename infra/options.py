@@ -72,6 +72,14 @@ class Options:
         parse=switch,
         default=False,
     )
+    langfuse_project: str = setting(
+        "langfuse_project_id",
+        "The id of the Langfuse project, for the addresses of traces; without it the function learns it at "
+        "its first export",
+    )
+    prompt: str = setting(
+        "prompt", "The system prompt in Langfuse, as `NAME` or `NAME@LABEL`, instead of the one in `agent.py`"
+    )
     langfuse_environment: str = setting("langfuse_environment", "The Langfuse environment of the traces")
     langfuse_release: str = setting("langfuse_release", "The Langfuse release of the traces")
     otlp_endpoint: str = setting(
@@ -81,6 +89,9 @@ class Options:
     )
     otlp_headers_secret: str = setting(
         "otlp_headers_secret_arn", "Name or ARN of the secret that contains the headers for this endpoint"
+    )
+    resource_attributes: str = setting(
+        "resource_attributes", "Attributes of every span's resource, as `name=value,name=value`"
     )
     trace_export: str = setting("trace_export", "Export traces `after` or `before` the response is sent")
     trace_content: str = setting("trace_content", "The content of traces: `full` texts, or `metadata` only")

@@ -23,6 +23,7 @@ from tools.command import ERR, OUT, Failure, run
 from traced_agent.settings import Settings, SettingsError
 from traced_agent.tracing import langfuse_protocol, spool
 from traced_agent.tracing.export_attempt import ExportAttempt, ExportError
+from traced_agent.tracing.langfuse_api import LangfuseApi
 from traced_agent.tracing.otlp_client import OtlpClient
 from traced_agent.tracing.otlp_encoding import otlp_headers, parse_headers
 
@@ -34,17 +35,30 @@ _UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str | None] | None = None) -> int:
     """Find, send, and say how many; 1 if one could not be sent."""
     options = _parser().parse_args(arguments)
-    target = _target(_settings(environ or {**dotenv.dotenv_values(DOTENV), **os.environ}))
-    found = list(spool.read(_lines(options)))
+    settings = _settings(environ or {**dotenv.dotenv_values(DOTENV), **os.environ})
+    target = _target(settings)
+    lines = list(_lines(options))
+    found = list(spool.read(lines))
+    scores = list(spool.read_scores(lines))
     failed = dict(_send(found, target))
+    failed_scores = dict(_send_scores(scores, settings))
     if options.json:
         sent = [spooled.trace_id for spooled in found if spooled.trace_id not in failed]
-        OUT.print_json(data={"url": target.url, "sent": sent, "failed": failed})
+        sent_scores = [score["id"] for score in scores if score["id"] not in failed_scores]
+        result = {
+            "url": target.url,
+            "sent": sent,
+            "scores": sent_scores,
+            "failed": {**failed, **failed_scores},
+        }
+        OUT.print_json(data=result)
     else:
         OUT.print(f"{len(found) - len(failed)} of {len(found)} traces sent to {target.url}")
-    for trace_id, why in failed.items():
-        ERR.print(f"{trace_id}: {why}", markup=False, highlight=False, soft_wrap=True)
-    return 1 if failed else 0
+        if scores:
+            OUT.print(f"{len(scores) - len(failed_scores)} of {len(scores)} scores sent")
+    for spooled_id, why in {**failed, **failed_scores}.items():
+        ERR.print(f"{spooled_id}: {why}", markup=False, highlight=False, soft_wrap=True)
+    return 1 if failed or failed_scores else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,7 +127,7 @@ def events(logs: Any, group: str, since: float) -> Iterator[str]:
         Failure: it cannot be read, and why.
     """
     pages = logs.get_paginator("filter_log_events").paginate(
-        logGroupName=group, startTime=int(since * 1000), filterPattern='"trace_spool"'
+        logGroupName=group, startTime=int(since * 1000), filterPattern='?"trace_spool" ?"score_spool"'
     )
     try:
         with account.explained(), ERR.status(f"Reading {group} …"):
@@ -133,6 +147,21 @@ def _send(found: Sequence[spool.Spooled], target: OtlpClient) -> Iterator[tuple[
         else:
             if not answer.accepted:
                 yield spooled.trace_id, answer.summary
+
+
+def _send_scores(scores: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[tuple[str, str]]:
+    """Send each score; yields the ids of those that could not be, with the reason."""
+    api = LangfuseApi(
+        settings.langfuse_host, settings.langfuse_public_key, settings.langfuse_secret_key, os.environ
+    )
+    for score in scores:
+        if settings.otlp_endpoint:
+            yield score["id"], "scores need Langfuse, not an OTLP endpoint"
+            continue
+        try:
+            api.create_score(score, ExportAttempt((), TIMEOUT_S))
+        except ExportError as error:
+            yield score["id"], str(error)
 
 
 if __name__ == "__main__":

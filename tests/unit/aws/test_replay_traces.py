@@ -144,3 +144,14 @@ def test_a_wrong_setting_is_named(replay):
 def test_a_file_that_is_not_there_is_one_line(replay):
     with pytest.raises(Failure, match="cannot be read"):
         replay(file="nowhere")
+
+
+def test_spooled_scores_are_sent_once_each(langfuse, log, replay, capsys):
+    score = {"id": "a", "traceId": "0" * 32, "name": "user-feedback", "value": 1}
+    refused = {**score, "id": "b", "name": ""}
+    log.write_text("\n".join(map(spool.score_record, [score, {**score, "value": -1}, refused])))
+    assert replay("--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["scores"] == ["a"]
+    assert "400" in told["failed"]["b"]
+    assert langfuse.records.scores == {"a": {**score, "value": -1}}

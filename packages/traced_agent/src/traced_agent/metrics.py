@@ -48,18 +48,6 @@ OLDEST_TRACE_AGE = "OldestTraceAge"
 """Seconds that the oldest waiting run has waited."""
 
 _UNITS = {OLDEST_TRACE_AGE: "Seconds"}
-TRACES_WAITING = "TracesWaiting"
-"""Runs whose spans wait to be sent."""
-FEEDBACK_EXPORTED = "FeedbackExported"
-"""Scores of users that Langfuse accepted."""
-FEEDBACK_SPOOLED = "FeedbackSpooled"
-"""Scores of users that were written to the log instead of being lost."""
-FEEDBACK_LOST = "FeedbackLost"
-"""Scores of users that will never arrive."""
-PROMPT_FALLBACKS = "PromptFallbacks"
-"""Requests for the system prompt that failed, so that an older version or the code's own is used."""
-OLDEST_TRACE_AGE = "OldestTraceAge"
-"""Seconds that the oldest of them has waited."""
 
 
 def emit(

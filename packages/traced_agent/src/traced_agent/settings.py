@@ -163,6 +163,7 @@ class Settings:
     otlp_headers: str = _setting("OTEL_EXPORTER_OTLP_TRACES_HEADERS", parse=_headers, default="", secret=True)
     otlp_headers_secret_arn: str = _setting("OTEL_HEADERS_SECRET_ARN", parse=_secret, default="")
 
+    resource_attributes: str = _setting("OTEL_RESOURCE_ATTRIBUTES", parse=_text, default="")
     trace_export: str = _setting("TRACE_EXPORT", parse=_choice("after", "before"), default="after")
     trace_export_timeout_s: float = _setting("TRACE_EXPORT_TIMEOUT_S", parse=_seconds, default=3.0)
     trace_content: str = _setting("TRACE_CONTENT", parse=_choice("full", "metadata"), default="full")
