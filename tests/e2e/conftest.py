@@ -25,7 +25,7 @@ def bootstrapped():
 @pytest.fixture(scope="session")
 def cloud(bootstrapped):
     """The default stack with the example agent, deployed and served. Tests share it: leave it unchanged."""
-    with bootstrapped() as plane, LocalCloud(plane=plane) as deployed:
+    with bootstrapped() as plane, LocalCloud(control_plane=plane) as deployed:
         yield deployed
 
 
@@ -44,5 +44,7 @@ def variant(control_plane):
     """
     with contextlib.ExitStack() as stack:
         yield lambda context, **more: stack.enter_context(
-            LocalCloud(context, plane=control_plane, log=lambda line: print(line, file=sys.stderr), **more)
+            LocalCloud(
+                context, control_plane=control_plane, log=lambda line: print(line, file=sys.stderr), **more
+            )
         )

@@ -22,6 +22,7 @@ class Served:
     """A running `local --json` of a copy of this checkout, which a test may edit as it likes."""
 
     def __init__(self, checkout):
+        self.checkout = checkout
         self.source = checkout / "packages" / "handler" / "src"
         self.runtime = checkout / "packages" / "traced_agent" / "src" / "traced_agent"
         self.log = []
@@ -79,22 +80,27 @@ def test_it_answers_and_shows_the_functions_log(served):
     served.wait(lambda: served.said(answer["run_id"]) and served.said("REPORT RequestId"))
 
 
-def test_an_edit_runs_from_the_next_request_on(served):
+def test_the_request_after_an_edit_waits_for_the_new_code(served):
     edited = served.runtime / "version.py"
     edited.write_text('"""Edited."""\n\n__version__ = "9.9.9"\n')
-    served.wait(lambda: served.said("version.py changed: deployed"))
     assert served.version() == "9.9.9"
+    served.wait(lambda: served.said("version.py changed: deployed"))
+
+
+def test_a_change_of_the_stack_is_reported(served):
+    (served.checkout / "infra" / "regions.py").touch()
+    served.wait(lambda: served.said("regions.py changed: restart `hatch run local`"))
 
 
 def test_code_that_does_not_compile_leaves_the_last_code_answering_and_says_so(served):
     (served.source / "agent.py").write_text("def broken(:\n")
-    served.wait(lambda: served.said("agent.py changed, but does not run"))
+    served.wait(lambda: served.said("agent.py changed, but does not start"))
     assert served.version() == "9.9.9"
 
 
 def test_a_deleted_handler_leaves_the_last_code_answering_and_says_so(served):
     (served.source / "agent.py").write_text("import no_such_module\n")
-    served.wait(lambda: served.said("does not run, so the last deployed code answers on: Runtime.Import"))
+    served.wait(lambda: served.said("does not start; the previous version keeps serving: Runtime.Import"))
     shutil.copy(EXAMPLE_AGENT / "agent.py", served.source)
     (served.source / "lambda_handler.py").unlink()
     served.wait(lambda: served.said("lambda_handler"))
@@ -132,3 +138,36 @@ def alive(pid):
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+def test_sigterm_to_hatch_stops_everything(tmp_path):
+    command = [sys.executable, "-m", "hatch", "run", "python", "-m", "tools.local", "serve", "--json"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        cwd=ROOT,
+        start_new_session=True,
+    ) as hatch:
+        line = hatch.stdout.readline()
+        family = processes.family(hatch.pid)
+        hatch.terminate()
+        hatch.stderr.close()
+    url = json.loads(line)["function_url"]
+    until = time.monotonic() + 20
+    while any(map(alive, family)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not [pid for pid in family if alive(pid)]
+    with pytest.raises(httpx.TransportError):
+        httpx.get(url)
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.3, 0.6, 1.0])
+def test_ctrl_c_in_the_first_second_prints_no_traceback(delay_s):
+    command = [sys.executable, "-m", "tools.local", "serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert b"Traceback" not in said

@@ -174,7 +174,7 @@ VARIANTS = {
 def test_a_variant_is_deployed_answers_refuses_and_is_gone(name: str, plane: ExampleControlPlane) -> None:
     variant = VARIANTS[name]
     said: list[str] = []
-    with LocalCloud(variant.context, plane=plane, log=said.append) as cloud:
+    with LocalCloud(variant.context, control_plane=plane, log=said.append) as cloud:
         answer = _answers(cloud)
         assert cloud.langfuse.wait_for(answer["trace_id"])
         lines = [json.loads(line) for line in said if line.startswith("{")]
@@ -193,7 +193,9 @@ def test_traces_go_to_a_plain_collector_and_nowhere_else(plane: ExampleControlPl
         headers = json.dumps({"authorization": f"Basic {keys}"})
         plane.client("secretsmanager").create_secret(Name="otlp", SecretString=headers)
         endpoint = f"{collector.url}/api/public/otel/v1/traces"
-        with LocalCloud({"otlp_endpoint": endpoint, "otlp_headers_secret": "otlp"}, plane=plane) as cloud:
+        with LocalCloud(
+            {"otlp_endpoint": endpoint, "otlp_headers_secret": "otlp"}, control_plane=plane
+        ) as cloud:
             answer = _answers(cloud)
 
             assert collector.wait_for(answer["trace_id"])

@@ -87,7 +87,10 @@ def _demo() -> float:
 
 def _edits(plane: ControlPlane) -> list[float]:
     """Edit a copy of the handler, and ask until the model is told what was edited."""
-    with tempfile.TemporaryDirectory() as folder, LocalCloud(plane=plane, log=lambda _: None) as cloud:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalCloud(control_plane=plane, log=lambda _: None) as cloud,
+    ):
         source = shutil.copytree(function_asset.DEFAULT_AGENT, Path(folder, "src"))
         threading.Thread(target=_watch, args=(cloud, source), daemon=True).start()
         time.sleep(1)  # it looks at what there is before anything changes

@@ -1,7 +1,12 @@
 """`python -m tools.local demo` and `python -m tools.local serve`: the stack, deployed to this machine."""
 
-import argparse
 import signal
+
+# Ctrl-C during the imports below ends the process without a traceback; `main` restores KeyboardInterrupt.
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import argparse
 import sys
 
 from tools.command import run
@@ -10,8 +15,9 @@ from tools.local.commands import demo, serve
 
 def main() -> int:
     """Read the command line and run the command."""
-    arguments = _parser().parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    arguments = _parser().parse_args()
     return int(arguments.command(arguments))
 
 

@@ -76,20 +76,25 @@ def span(name, identifier, parent=None, **attributes):
     return Span("t" * 32, identifier, parent, name, "scope", 0, 2_500_000, attributes, {}, "unset", "", ())
 
 
-def test_a_trace_is_a_tree_with_what_went_in_and_came_out():
+def test_a_trace_is_a_tree_with_types_inputs_and_tokens():
     root = span("query", "1", **{"langfuse.observation.input": '{"query": "?"}', "session.id": "s"})
-    chat = span("chat", "2", "1", **{"gen_ai.usage.input_tokens": 3, "gen_ai.usage.output_tokens": 4})
+    chat = span(
+        "chat",
+        "2",
+        "1",
+        **{"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 3, "gen_ai.usage.output_tokens": 4},
+    )
     orphan = span("late", "9", "8")
-    tool = span("tool", "3", "1")
+    tool = span("tool", "3", "1", **{"gen_ai.operation.name": "execute_tool"})
     assert trace_view.text(Trace("t" * 32, (root, chat, tool, orphan))).splitlines() == [
         f"trace {'t' * 32}",
-        "query  2.5 ms",
-        '│  input: {"query": "?"}',
+        "SPAN query  2.5 ms",
         "│  session: s",
-        "├─ chat  2.5 ms",
+        '│  input: {"query": "?"}',
+        "├─ GENERATION chat  2.5 ms",
         "│     tokens: 3 in, 4 out",
-        "└─ tool  2.5 ms",
-        "late  2.5 ms",
+        "└─ TOOL tool  2.5 ms",
+        "SPAN late  2.5 ms",
     ]
 
 

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.trace import Status, StatusCode
 
 from tools.local.fakes.langfuse_server import FakeLangfuse
-from tools.local.traces import trace_view
+from tools.local.traces import trace_page, trace_view
 
 
 @pytest.fixture
@@ -88,12 +88,12 @@ def test_told_to_drip_it_gives_byte_after_byte(langfuse):
         assert [next(pieces) for _ in range(3)] == [b"\0"] * 3
 
 
-def test_the_trace_link_shows_the_tree(langfuse):
+def test_the_trace_link_opens_the_trace(langfuse):
     trace_id = record(exporter(langfuse))
     page = httpx.get(f"{langfuse.url}/trace/{trace_id}").text
-    assert page == trace_view.text(langfuse.trace(trace_id))
-    assert "└─ chat" in page
-    assert "FAILED throttled" in page
+    assert page == trace_page.trace(langfuse.trace(trace_id)).decode()
+    assert "└─ SPAN chat" in trace_view.text(langfuse.trace(trace_id))
+    assert "ERROR throttled" in trace_view.text(langfuse.trace(trace_id))
     assert httpx.get(f"{langfuse.url}/trace/unknown").status_code == 404
 
 

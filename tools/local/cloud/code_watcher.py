@@ -1,56 +1,97 @@
-"""Deploys the handler anew whenever its source changes."""
+"""Deploys the function's code whenever its source changes, and reports what needs a restart."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from layers import function_asset
+from layers import LAYERS, function_asset
+from tools.aws.cdk import ROOT
 from tools.local.cloud.local_cloud import LocalCloud
 
-_EVERY_S = 0.3
+_INTERVAL_S = 0.1
+_UPDATE_TIMEOUT_S = 20.0
+"""How long a request waits at most for code that is being deployed."""
 
 State = dict[Path, tuple[int, int]]
 """Each file's time and size."""
 
-
-def files(source: Path) -> list[Path]:
-    """What the function's asset is made of."""
-    return list(function_asset.source_files(source).values())
+Report = Callable[[str], None]
 
 
-def watch(cloud: LocalCloud, say: Callable[[str], None], source: Path = function_asset.DEFAULT_AGENT) -> None:
-    """Redeploy on every change, for ever; what does not start is said, and the last code answers on."""
-    deployed = seen = _state(source)
-    while True:
-        time.sleep(_EVERY_S)
-        now = _state(source)
-        if now == seen and now != deployed:  # it changed, and has come to rest
-            say(_redeploy(cloud, source, changed=_changed(deployed, now)))
-            deployed = now
-        seen = now
+class CodeWatcher:
+    """Compares the source with what is deployed, in its own thread and before each request."""
+
+    def __init__(
+        self, cloud: LocalCloud, report: Report, source: Path = function_asset.DEFAULT_AGENT
+    ) -> None:
+        self._cloud, self._report, self._source = cloud, report, source
+        self._deployed = self._state()
+        self._changed = threading.Condition()
+        self._built = _state(_built_files())
+
+    def wait_until_current(self) -> None:
+        """Wait until the code that was last saved is deployed, or was rejected."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._deployed == self._state(), _UPDATE_TIMEOUT_S)
+
+    def run(self) -> None:
+        """Watch until interrupted; code that does not start is reported, and the last version is kept."""
+        seen = self._deployed
+        while True:
+            time.sleep(_INTERVAL_S)
+            now = self._state()
+            if now == seen and now != self._deployed:  # it has changed, and is complete
+                self._report(self._redeploy(_names(self._deployed, now)))
+                with self._changed:
+                    self._deployed = now
+                    self._changed.notify_all()
+            seen = now
+            self._report_built()
+
+    def _redeploy(self, changed: str) -> str:
+        try:
+            error = self._cloud.update(function_asset.package(self._source))
+        except (function_asset.AssetError, OSError) as problem:
+            error = f"{type(problem).__name__}: {problem}"
+        if error:
+            return f"{changed} changed, but does not start; the previous version keeps serving: {error}"
+        return f"{changed} changed: deployed"
+
+    def _report_built(self) -> None:
+        now = _state(_built_files())
+        if now != self._built:
+            names = _names(self._built, now)
+            self._built = now
+            self._report(f"{names} changed: restart `hatch run local` to deploy the stack and layers again")
+
+    def _state(self) -> State:
+        return _state(function_asset.source_files(self._source).values())
 
 
-def _redeploy(cloud: LocalCloud, source: Path, *, changed: str) -> str:
-    try:
-        complaint = cloud.update(function_asset.package(source))
-    except (function_asset.AssetError, OSError) as error:
-        complaint = f"{type(error).__name__}: {error}"
-    if complaint:
-        return f"{changed} changed, but does not run, so the last deployed code answers on: {complaint}"
-    return f"{changed} changed: deployed"
+def watch(cloud: LocalCloud, report: Report, source: Path = function_asset.DEFAULT_AGENT) -> None:
+    """Deploy every change of the source until interrupted; requests wait for the code that was last saved."""
+    watcher = CodeWatcher(cloud, report, source)
+    cloud.url_server.before_request = watcher.wait_until_current
+    watcher.run()
 
 
-def _state(source: Path) -> State:
+def _built_files() -> list[Path]:
+    return [*sorted((ROOT / "infra").glob("*.py")), ROOT / "cdk.json", *(layer.zip for layer in LAYERS)]
+
+
+def _state(paths: Iterable[Path]) -> State:
     found = {}
-    for path in files(source):
+    for path in paths:
         try:
             stat = path.stat()
-        except FileNotFoundError:  # gone since it was listed
+        except FileNotFoundError:  # removed since it was listed
             continue
         found[path] = (stat.st_mtime_ns, stat.st_size)
     return found
 
 
-def _changed(before: State, after: State) -> str:
-    names = sorted(path.name for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+def _names(before: State, after: State) -> str:
+    changed = (path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    names = sorted(path.name for path in changed)
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -28,6 +28,8 @@ class FunctionLog:
         """Take one line."""
         record = _record(line)
         shown = "\n".join(_for_people(record, line)) if self._pretty else line
+        if "_aws" in record:  # embedded metrics are for CloudWatch
+            shown = ""
         with self._news:
             self.exported += record.get("TracesExported", 0)
             self.ended += line.startswith("END RequestId")
@@ -54,8 +56,6 @@ def _record(line: str) -> dict[str, Any]:
 
 
 def _for_people(record: dict[str, Any], line: str) -> Iterator[str]:
-    if "_aws" in record:
-        return
     if "message" not in record:
         yield _dim(line)
         return

@@ -1,15 +1,13 @@
-"""The whole of it: the stack deployed to an emulated control plane, read back, and served."""
+"""The local cloud as a whole: the stack deployed to an emulated control plane, read back, and served."""
 
 import contextlib
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tools.command import Failure
 from tools.local.cloud import backends, host_check
 from tools.local.cloud.function_log import FunctionLog
 from tools.local.control_plane.deployed_function import Deployed
@@ -19,27 +17,30 @@ from tools.local.fakes.knowledge_base_server import FakeKnowledgeBase
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from tools.local.fakes.openid_provider import CLIENT, OpenIdProvider
 from tools.local.function_url.server import FunctionUrlServer
-from tools.local.http.server import LOOPBACK
 from tools.local.runtime import runtime_client
 from tools.local.runtime.environment_pool import EnvironmentPool
 from tools.local.runtime.execution_environment import Log
 from tools.local.runtime.function import RUNTIME
+from traced_agent.settings import Settings
 
 Progress = Callable[[str], None]
-"""Told what begins now."""
+"""Called with each step that begins."""
 
 
 class LocalCloud:
     """Everything from bootstrap to Function URL: `with LocalCloud({"auth": "iam"}) as cloud: cloud.url`.
 
-    `url` is the Function URL, `outputs` are the stack's, `bedrock` and `langfuse` the stand-ins.
+    `url` is the Function URL, `outputs` are the stack's, `bedrock` and `langfuse` are the fakes.
     """
 
     url: str
     outputs: Mapping[str, str]
-    environments: EnvironmentPool
-    plane: ControlPlane
+    url_server: FunctionUrlServer
+    pool: EnvironmentPool
+    control_plane: ControlPlane
     deployed: Deployed
+    bedrock: FakeBedrock
+    langfuse: FakeLangfuse
 
     def __init__(  # noqa: PLR0913 - all but the context by name
         self,
@@ -48,29 +49,28 @@ class LocalCloud:
         port: int = 0,
         environ: Mapping[str, str] | None = None,
         real_bedrock: bool = False,
-        plane: ControlPlane | None = None,
+        control_plane: ControlPlane | None = None,
         log: Log | None = None,
         progress: Progress = lambda _: None,
     ) -> None:
-        """Say what to deploy, and where to; nothing starts before `with`.
+        """Nothing starts before `with`.
 
         Args:
             context: the CDK context, as `-c` gives it.
             port: the Function URL's; 0 takes a free one.
-            environ: where the user's own backends may be named; stand-ins are used without it.
+            environ: variables that name the user's own backends; without them the fakes are used.
             real_bedrock: ask the real service, with the user's credentials.
-            plane: a bootstrapped control plane to share; the stack is destroyed at the end.
+            control_plane: a bootstrapped control plane to share; the stack is destroyed at the end.
             log: takes the function's log.
-            progress: told what begins now.
+            progress: called with each step that begins.
         """
         self._context = dict(context or {})
-        self._port, self._progress, self._shared = port, progress, plane
+        self._port, self._progress, self._shared = port, progress, control_plane
         self._environ = environ or {}
         self._real_bedrock = real_bedrock
         self.logs = FunctionLog()
         self._log = log or self.logs
         self._stack = contextlib.ExitStack()
-        self.bedrock, self.langfuse = FakeBedrock(), FakeLangfuse()
         self.openid: OpenIdProvider | None = None
         """Gives tokens, with auth=jwt and no issuer in the context."""
         self.knowledge_base = FakeKnowledgeBase()
@@ -88,22 +88,39 @@ class LocalCloud:
 
     @property
     def endpoints(self) -> dict[str, str]:
-        """What a program needs to know, once it runs."""
+        """The addresses and credentials that a program needs, once the local cloud runs."""
         return {
             "function_url": self.url,
             "function_name": self.deployed.name,
             "region": self.control_plane.region,
             "control_plane_url": self.control_plane.url,
             "bedrock_url": self._model.environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"],
-            "langfuse_url": self._given.get("otlp_endpoint") or self._given.get("langfuse_host", ""),
+            **self._traces_endpoint,
             "access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
             "secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             **({"token": self.openid.token()} if self.openid else {}),
         }
 
     @property
+    def _traces_endpoint(self) -> dict[str, str]:
+        if endpoint := self._given.get("otlp_endpoint"):
+            return {"otlp_traces_endpoint": endpoint}
+        return {"langfuse_url": self._given.get("langfuse_host", "")}
+
+    @property
+    def uses_fake_model(self) -> bool:
+        """Whether answers come from `bedrock`, and not from a real model."""
+        return self._model.environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == self.bedrock.url
+
+    @property
+    def page_url(self) -> str | None:
+        """The address of the page to try the agent; None if the stack has none."""
+        environment = self.pool.function.environment
+        return self.url if environment.get(Settings.variables("page")[0]) == "true" else None
+
+    @property
     def keeps_traces(self) -> bool:
-        """Whether traces come to `langfuse`, and not to a backend of the user's."""
+        """Whether traces are sent to `langfuse`, and not to a backend of the user's."""
         return not self._given.get("otlp_endpoint") and self._given.get("langfuse_host") == self.langfuse.url
 
     def client(self, service: str) -> Any:
@@ -111,7 +128,10 @@ class LocalCloud:
         return self.control_plane.client(service)
 
     def update(self, code_zip: bytes) -> str | None:
-        """Deploy other code through the control plane; if it does not start, why, and the last code stays."""
+        """Deploy other code through the control plane; returns why it does not start, if so.
+
+        Code that does not start is replaced by the previous version.
+        """
         last = self.deployed.code_zip()
         self.deployed.update(code_zip)
         error = self.pool.start_candidate(self.deployed.read(self._variables))
@@ -121,9 +141,11 @@ class LocalCloud:
 
     def _start(self, stack: contextlib.ExitStack) -> None:
         host_check.check()
-        _check_port(self._port)
+        host_check.check_loopback()
+        host_check.check_port(self._port)
         self._progress("preparing the runtime")
         runtime_client.directory(RUNTIME)
+        self.bedrock, self.langfuse = FakeBedrock(), FakeLangfuse()
         region = self._context.get("region", "us-east-1")
         for server in (self.bedrock, self.langfuse, self.knowledge_base):
             stack.enter_context(server)
@@ -143,7 +165,8 @@ class LocalCloud:
         self._deploy(stack)
         function = self.deployed.read(self._variables)
         self.pool = stack.enter_context(EnvironmentPool(function, log=self._log))
-        self.url = stack.enter_context(FunctionUrlServer(self.pool, port=self._port)).url
+        self.url_server = stack.enter_context(FunctionUrlServer(self.pool, port=self._port))
+        self.url = self.url_server.url
 
     def _new_plane(self, region: str) -> ControlPlane:
         self._progress("starting the control plane")
@@ -172,14 +195,3 @@ def _put_secret(client: Any, name: str, value: str) -> None:
         client.create_secret(Name=name, SecretString=value)
     except client.exceptions.ResourceExistsException:
         client.put_secret_value(SecretId=name, SecretString=value)
-
-
-def _check_port(port: int) -> None:
-    """Fail before the deployment, not after it."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", "they end at 65535")
-            raise Failure(f"port {port} cannot be used ({reason}): choose another with --port") from None

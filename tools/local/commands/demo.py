@@ -1,16 +1,22 @@
-"""`demo`: one question to the deployed function, its answer and its trace."""
+"""`demo`: one question to the deployed function, its answer and its trace.
+
+Standard output is the answer's JSON, so that it can be piped; everything else is on standard error.
+"""
 
 import argparse
 from typing import Any
 
 import httpx
 
-from tools.command import OUT, Failure
+from tools.command import ERR, OUT, Failure
 from tools.local.cloud.local_cloud import LocalCloud
-from tools.local.commands.options import QUESTION, Progress, add_command, local_cloud
+from tools.local.commands.options import QUESTION, Progress, add_command, fake_model_note, local_cloud
 from tools.local.traces import trace_view
 
 _TRACE_TIMEOUT_S = 30.0
+_NEXT = """
+Next: `hatch run local` keeps the agent running while you edit packages/handler/src/agent.py;
+      `hatch run deploy` deploys it to AWS."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,6 +37,8 @@ def demo(arguments: argparse.Namespace) -> int:
             return 1
         progress("waiting for the trace")
         _show_trace(cloud, str(answer["trace_id"]))
+        _print(fake_model_note(cloud, "hatch run demo --bedrock"))
+        _print(_NEXT)
         progress("done")
     return 0
 
@@ -39,9 +47,9 @@ def _show_trace(cloud: LocalCloud, trace_id: str) -> None:
     if not cloud.keeps_traces:
         if not cloud.logs.wait_exported(_TRACE_TIMEOUT_S):
             raise Failure(f"your backend did not accept the trace {trace_id}: see the function's log above")
-        OUT.print(f"trace {trace_id}: accepted by your backend", highlight=False)
+        _print(f"trace {trace_id}: accepted by your backend")
     elif trace := cloud.langfuse.wait_for(trace_id, _TRACE_TIMEOUT_S):
-        OUT.print(trace_view.text(trace), markup=False, highlight=False, soft_wrap=True)
+        _print(trace_view.text(trace))
     else:
         raise Failure(f"the trace {trace_id} did not arrive: see the function's log above")
 
@@ -51,3 +59,8 @@ def _json(response: httpx.Response) -> dict[str, Any]:
         return dict(response.json())
     except ValueError:
         raise Failure(f"{response.status_code} {response.text}: see the function's log above") from None
+
+
+def _print(text: str) -> None:
+    if text:
+        ERR.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 
+from tools.aws import put_secret
 from tools.command import ERR
 from tools.local.cloud.local_cloud import LocalCloud
 
@@ -42,10 +43,17 @@ def local_cloud(arguments: argparse.Namespace, progress: Progress) -> LocalCloud
     return LocalCloud(
         dict(arguments.context),
         port=arguments.port,
-        environ=os.environ,
+        environ=put_secret.desk(os.environ),
         real_bedrock=arguments.bedrock,
         progress=progress,
     )
+
+
+def fake_model_note(cloud: LocalCloud, command: str) -> str:
+    """A line that says that answers are not a real model's, and the command that uses one; else empty."""
+    if not cloud.uses_fake_model:
+        return ""
+    return f"The answers are from a fake model. To use Amazon Bedrock with your AWS credentials: {command}"
 
 
 def _pair(text: str) -> tuple[str, str]:

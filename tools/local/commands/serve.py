@@ -7,7 +7,9 @@ import sys
 from tools.command import ERR, OUT
 from tools.local.cloud.code_watcher import watch
 from tools.local.cloud.local_cloud import LocalCloud
-from tools.local.commands.options import QUESTION, Progress, add_command, local_cloud
+from tools.local.commands.options import QUESTION, Progress, add_command, fake_model_note, local_cloud
+from tools.local.commands.parent_watch import stop_with_hatch
+from tools.local.function_url.server import CREDENTIALS
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -18,6 +20,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def serve(arguments: argparse.Namespace) -> int:
     """Keep the function running until Ctrl-C, and deploy its code whenever it is edited."""
+    stop_with_hatch()
     try:
         with local_cloud(arguments, Progress()) as cloud:
             _announce(cloud, as_json=arguments.json)
@@ -31,12 +34,35 @@ def _announce(cloud: LocalCloud, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(cloud.endpoints), flush=True)
         return
-    OUT.print(f"Function URL: {cloud.url}", highlight=False, soft_wrap=True)
-    token = f" -H 'Authorization: Bearer {cloud.openid.token()}'" if cloud.openid else ""
-    ask = f"""curl{token} -H 'Content-Type: application/json' -d '{{"query": "{QUESTION}"}}' {cloud.url}"""
-    OUT.print(f"\n  {ask}\n", markup=False, highlight=False, soft_wrap=True)
-    OUT.print("Edit packages/handler/src, and the next request runs it; Ctrl-C stops everything.")
+    _print(f"Function URL: {cloud.url}")
+    if cloud.page_url:
+        _print(f"Page:         {cloud.page_url} (open it in a browser)")
+    if cloud.keeps_traces:
+        _print(f"Traces:       {cloud.langfuse.url}/")
+    _print(f"\n  {_curl(cloud)}\n")
+    if note := fake_model_note(cloud, "hatch run local --bedrock"):
+        _print(note)
+    _print("Edit packages/handler/src: the next request runs the new code. Ctrl-C stops everything.")
     sys.stdout.flush()
+
+
+def _curl(cloud: LocalCloud) -> str:
+    """A command that asks the question, signed or with a token if the URL requires it."""
+    function = cloud.pool.function
+    signed = ""
+    if function.auth == "iam":
+        user = f"{CREDENTIALS.access_key}:{CREDENTIALS.secret_key}"
+        signed = f"--aws-sigv4 aws:amz:{function.region}:lambda --user {user} "
+    elif cloud.openid:
+        signed = f"-H 'Authorization: Bearer {cloud.openid.token()}' "
+    return (
+        f"curl {signed}-H 'Content-Type: application/json' "
+        f"""-d '{{"query": "{QUESTION}"}}' {cloud.url}"""
+    )
+
+
+def _print(text: str) -> None:
+    OUT.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _report(line: str) -> None:

@@ -1,7 +1,7 @@
-"""What the stand-in model says: the same answer to the same conversation, with the agent's own tools.
+"""What the fake model answers: the same answer to the same conversation, with the agent's own tools.
 
-A question with arithmetic calls the calculator, one about the time the clock, one that converts units
-the converter; the answer then is what the tool returned. Everything else is answered in one fixed sentence.
+A question that fits a tool calls it (`tool_choice`); the answer then is what the tool returned. Every other
+question gets one fixed sentence.
 Directives in the prompt: `[[tool NAME {"input": …}]]` calls that tool so, `[[loop]]` calls a tool every time,
 `[[say N]]` answers N words, `[[guardrail]]` is blocked by the guardrail if the request names one,
 `[[max_tokens]]` stops as a model does that ran out of them.
@@ -13,11 +13,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tools.local.fakes import schema_filler
+from tools.local.fakes import schema_filler, tool_choice
 
-_ARITHMETIC = re.compile(r"[\d(][\d\s.()]*(?:(?:\*\*|[-+*/%^])[\s(]*[\d(][\d\s.()]*)+")
-_CONVERSION = re.compile(r"(-?\d+(?:\.\d+)?)\s*([a-zA-Z°µ/]+)\s+(?:to|in|into|as)\s+([a-zA-Z°µ/]+)")
-_TIME = re.compile(r"\b(time|date|day|today|now)\b", re.IGNORECASE)
 _TOOL = re.compile(r"\[\[tool (\S+)(?: (\{.*\}))?\]\]", re.DOTALL)
 _SAY = re.compile(r"\[\[say (\d+)\]\]")
 
@@ -139,30 +136,9 @@ def _call(query: str, tools: dict[str, dict[str, Any]]) -> tuple[str, dict[str, 
     if directive := _TOOL.search(query):
         return directive[1], json.loads(directive[2] or "{}")
     if tools and "[[loop]]" in query:
-        name = _named(tools, "calc") or next(iter(tools))
-        return name, _inputs(tools[name], ["1 + 1"])
-    return _fitting(query, tools)
-
-
-def _fitting(query: str, tools: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]] | None:
-    plain = re.sub(r"\[\[.*?\]\]", "", query)
-    if (found := _CONVERSION.search(plain)) and (name := _named(tools, "conver")):
-        return name, _inputs(tools[name], [float(found[1]), found[2], found[3]])
-    if (found := _ARITHMETIC.search(plain)) and (name := _named(tools, "calc")):
-        return name, _inputs(tools[name], [found[0].strip().replace("^", "**")])
-    if "knowledge base" in plain and (name := _named(tools, "knowledge")):
-        return name, _inputs(tools[name], [plain.strip()])
-    if _TIME.search(plain) and (name := _named(tools, "time")):
-        return name, {}
-    return None
-
-
-def _named(tools: dict[str, dict[str, Any]], part: str) -> str | None:
-    return next((name for name in tools if part in name), None)
-
-
-def _inputs(properties: dict[str, Any], values: list[Any]) -> dict[str, Any]:
-    return dict(zip(properties, values, strict=False))
+        name = tool_choice.named(tools, "calc") or next(iter(tools))
+        return name, tool_choice.inputs(tools[name], ["1 + 1"])
+    return tool_choice.choose(query, tools)
 
 
 def _told(results: list[dict[str, Any]]) -> str:
@@ -178,7 +154,7 @@ def _told(results: list[dict[str, Any]]) -> str:
 def _said(query: str) -> str:
     if long := _SAY.search(query):
         return " ".join(f"word{number}" for number in range(int(long[1])))
-    return f"You asked: {query.strip()[:200]} (I am the stand-in for a model, and say this to everything.)"
+    return f"You asked: {query.strip()[:200]} (I am a fake model and say this whenever no tool fits.)"
 
 
 def _tokens(text: str) -> int:

@@ -1,27 +1,25 @@
 """A receiver for traces: Langfuse's OTLP endpoint, and plain OTLP over HTTP, on loopback."""
 
 import base64
-import gzip
 import hmac
 import json
+import re
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qsl
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from tools.local.fakes import langfuse_view
 from tools.local.fakes.faults import FaultInjector
 from tools.local.fakes.langfuse_records import PROJECT_ID, VERSION, LangfuseRecords
 from tools.local.http.exchange import HttpExchange
 from tools.local.http.server import HttpServer
-from tools.local.traces import trace_view
+from tools.local.traces import trace_page
+from tools.local.traces.otlp import decode
 from tools.local.traces.received_trace import Span, Trace
 
 FAULTS = {
@@ -41,7 +39,8 @@ KEPT = 2000
 
 _STATUS = {"unauthorized": 401, "too_large": 413, "unavailable": 503, "internal": 500}
 _ENDPOINTS = ("/api/public/otel/v1/traces", "/v1/traces")
-_STATUS_NAMES = ("unset", "ok", "error")
+_TRACE_PAGE = re.compile(rf"/(?:project/{PROJECT_ID}/traces|trace)/(\w+)")
+_HTML = "text/html; charset=utf-8"
 
 
 @dataclass(frozen=True)
@@ -119,12 +118,12 @@ class FakeLangfuse(HttpServer):
     def _respond(self, exchange: HttpExchange) -> None:
         if exchange.method == "POST" and exchange.path in _ENDPOINTS:
             return self._receive(exchange)
-        if exchange.method == "GET" and exchange.path.startswith(
-            ("/trace/", f"/project/{PROJECT_ID}/traces/")
-        ):
+        if exchange.method == "GET" and exchange.path == "/":
+            return exchange.answer(200, trace_page.index(self.traces()), _HTML)
+        if exchange.method == "GET" and (page := _TRACE_PAGE.fullmatch(exchange.path)):
             if self.events_only and exchange.path.startswith("/trace/"):
                 return _say(exchange, 404, "Trace not found")
-            return self._show(exchange, exchange.path.rpartition("/")[2])
+            return self._show(exchange, page[1])
         if exchange.method == "GET" and exchange.path == "/api/public/health":
             return exchange.answer(200, json.dumps({"status": "OK", "version": VERSION}).encode())
         if exchange.path.startswith("/api/public/"):
@@ -150,9 +149,11 @@ class FakeLangfuse(HttpServer):
         return exchange.answer(answer[0], json.dumps(answer[1]).encode())
 
     def _show(self, exchange: HttpExchange, trace_id: str) -> None:
-        if trace := self.trace(trace_id):
-            return exchange.answer(200, trace_view.text(trace).encode(), "text/plain; charset=utf-8")
-        return _say(exchange, 404, "No such trace here (yet)")
+        if not (trace := self.trace(trace_id)):
+            return exchange.answer(404, trace_page.missing(trace_id), _HTML)
+        session = trace.session
+        same = [other for other in self.traces() if session and other.session == session]
+        return exchange.answer(200, trace_page.trace(trace, same), _HTML)
 
     def _receive(self, exchange: HttpExchange) -> None:
         body = exchange.body()
@@ -166,7 +167,7 @@ class FakeLangfuse(HttpServer):
                 exchange, 401, "Invalid credentials. Confirm that you've configured the correct host."
             )
         try:
-            spans = tuple(_decode(body, exchange.headers.get("content-encoding", "")))
+            spans = tuple(decode(body, exchange.headers.get("content-encoding", "")))
         except (DecodeError, OSError, EOFError, zlib.error):
             return _say(exchange, 400, "Failed to parse OTLP protobuf")
         self._keep(exchange, spans)
@@ -204,45 +205,3 @@ def _fail(exchange: HttpExchange, fault: str) -> None:
     if fault == "hang":
         exchange.closing.wait()
     return exchange.abort()
-
-
-def _decode(body: bytes, encoding: str) -> Iterator[Span]:
-    request = ExportTraceServiceRequest.FromString(gzip.decompress(body) if encoding == "gzip" else body)
-    for of_resource in request.resource_spans:
-        resource = _attributes(of_resource.resource.attributes)
-        for scope in of_resource.scope_spans:
-            yield from (_span(span, resource, scope.scope.name) for span in scope.spans)
-
-
-def _span(span: Any, resource: dict[str, Any], scope: str) -> Span:
-    return Span(
-        trace_id=span.trace_id.hex(),
-        span_id=span.span_id.hex(),
-        parent_id=span.parent_span_id.hex() or None,
-        name=span.name,
-        scope=scope,
-        start_ns=span.start_time_unix_nano,
-        end_ns=span.end_time_unix_nano,
-        attributes=_attributes(span.attributes),
-        resource=resource,
-        status=_STATUS_NAMES[span.status.code],
-        message=span.status.message,
-        events=tuple(
-            {"name": event.name, "time_ns": event.time_unix_nano, "attributes": _attributes(event.attributes)}
-            for event in span.events
-        ),
-        links=tuple(link.trace_id.hex() for link in span.links),
-    )
-
-
-def _attributes(pairs: "Iterator[KeyValue] | Any") -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in pairs}
-
-
-def _value(value: AnyValue) -> Any:
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [_value(item) for item in value.array_value.values]
-    if kind == "kvlist_value":
-        return _attributes(value.kvlist_value.values)
-    return getattr(value, kind) if kind else None

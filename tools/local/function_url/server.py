@@ -4,6 +4,7 @@ import datetime as dt
 import email.utils
 import itertools
 import json
+from collections.abc import Callable
 
 from botocore.credentials import Credentials
 
@@ -24,6 +25,10 @@ CLIENT_TIMEOUT_S = 60.0
 
 CREDENTIALS = Credentials("000000000000", "local")
 """The only caller that AuthType AWS_IAM accepts here; MiniStack takes the access key for the account."""
+
+
+Hook = Callable[[], None]
+"""Called before each request; it may wait."""
 
 
 class FunctionUrlServer(HttpServer):
@@ -48,10 +53,12 @@ class FunctionUrlServer(HttpServer):
         """
         self._pool = pool
         self._credentials = credentials
+        self.before_request: Hook = lambda: None
         super().__init__(self._respond, port=port, timeout_s=client_timeout_s)
         self.url = f"{self.url}/"
 
     def _respond(self, exchange: HttpExchange) -> None:
+        self.before_request()
         function = self._pool.function
         headers = payload.joined_headers(exchange)
         origin = headers.get("origin", "")

@@ -1,4 +1,4 @@
-"""A trace, as a tree of spans."""
+"""A received trace, as a tree of spans."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,8 +37,16 @@ class Trace:
 
     @property
     def root(self) -> Span | None:
-        """The span without a parent, once it is here."""
+        """The span without a parent, once it has arrived."""
         return next((span for span in self.spans if span.parent_id is None), None)
+
+    @property
+    def session(self) -> str | None:
+        """The session that it belongs to, if it has one."""
+        return next(
+            (str(span.attributes["session.id"]) for span in self.spans if "session.id" in span.attributes),
+            None,
+        )
 
     def children(self, span: Span) -> tuple[Span, ...]:
         """The spans right below this one, oldest first."""
