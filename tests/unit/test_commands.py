@@ -82,5 +82,5 @@ def test_tests_say_in_one_line_where_they_do_not_run(tests, code):
     ran = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", cwd=ROOT)
 
     assert ran.returncode == code, ran.stdout + ran.stderr
-    assert ("use Linux x86-64 (WSL serves)" in ran.stdout + ran.stderr) is bool(code)
+    assert ("use Linux x86-64 (WSL works)" in ran.stdout + ran.stderr) is bool(code)
     assert "Traceback" not in ran.stdout + ran.stderr

@@ -1,7 +1,7 @@
 import sys
 
 from tools import cache
-from tools.local.control_plane import server
+from tools.environments import python_of
 
 
 def test_ministacks_python_is_that_of_hatchs_environment_not_of_a_path_in_the_cache(tmp_path, monkeypatch):
@@ -13,4 +13,4 @@ def test_ministacks_python_is_that_of_hatchs_environment_not_of_a_path_in_the_ca
     (tmp_path / "cache" / "ministack.path").write_text(str(planted))
     monkeypatch.setattr(cache, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "environments" / "default"))
-    assert server._python.__wrapped__() == made / "bin" / "python"
+    assert python_of.__wrapped__("ministack") == made / "bin" / "python"
