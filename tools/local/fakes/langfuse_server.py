@@ -118,16 +118,19 @@ class FakeLangfuse(HttpServer):
     def _respond(self, exchange: HttpExchange) -> None:
         if exchange.method == "POST" and exchange.path in _ENDPOINTS:
             return self._receive(exchange)
+        if exchange.method == "GET" and exchange.path == "/api/public/health":
+            return exchange.answer(200, json.dumps({"status": "OK", "version": VERSION}).encode())
+        if exchange.path.startswith("/api/public/"):
+            return self._answer_api(exchange)
+        return self._answer_page(exchange)
+
+    def _answer_page(self, exchange: HttpExchange) -> None:
         if exchange.method == "GET" and exchange.path == "/":
             return exchange.answer(200, trace_page.index(self.traces()), _HTML)
         if exchange.method == "GET" and (page := _TRACE_PAGE.fullmatch(exchange.path)):
             if self.events_only and exchange.path.startswith("/trace/"):
                 return _say(exchange, 404, "Trace not found")
             return self._show(exchange, page[1])
-        if exchange.method == "GET" and exchange.path == "/api/public/health":
-            return exchange.answer(200, json.dumps({"status": "OK", "version": VERSION}).encode())
-        if exchange.path.startswith("/api/public/"):
-            return self._answer_api(exchange)
         return _say(exchange, 404, "Not found")
 
     def _answer_api(self, exchange: HttpExchange) -> None:
