@@ -1,7 +1,8 @@
 """Which of the agent's tools the fake model calls for a question, and with which input.
 
 It knows arithmetic and percentages, conversions of units, the knowledge base, and the time in a city. A tool
-is recognised by a part of its name (`calc`, `conver`, `knowledge`, `time`); its parameters are filled in their order.
+is recognised by a part of its name (`calc`, `conver`, `knowledge`, `time`);
+its parameters are filled in their order.
 """
 
 import re
