@@ -12,6 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra import network
+from infra.context import LayerError
 from infra.options import Options
 from layers import ARCHITECTURE as MACHINE
 from layers import RUNTIME as PYTHON
@@ -19,10 +20,6 @@ from layers import Layer, function_asset, undeployable_reason
 
 RUNTIME = lambda_.Runtime(PYTHON, lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
 ARCHITECTURE = lambda_.Architecture.custom(MACHINE)
-
-
-class LayerError(RuntimeError):
-    """A layer that cannot be deployed; the message names it and the command to run."""
 
 
 class AgentFunction(Construct):

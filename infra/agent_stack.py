@@ -17,7 +17,7 @@ from infra.alarms import Alarms
 from infra.dashboard import Dashboard
 from infra.function_url import FunctionUrl
 from infra.options import Options
-from infra.record import DESCRIPTION, StackRecord
+from infra.record import StackRecord
 from infra.session_bucket import SessionBucket
 from layers import Layer
 
@@ -37,7 +37,11 @@ class AgentStack(Stack):
         **stack: Any,
     ) -> None:
         super().__init__(
-            scope, construct_id, description=DESCRIPTION, termination_protection=options.retain, **stack
+            scope,
+            construct_id,
+            description="A Strands agent, traced in Langfuse",
+            termination_protection=options.retain,
+            **stack,
         )
         # The CDK writes out dependencies that CloudFormation finds by itself.
         self.template_options.metadata = {

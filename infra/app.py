@@ -6,22 +6,24 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations, App, CfnWaitConditionHandle, Environment, Stack
-
-from infra import resources
-from infra.agent_function import AgentFunction, LayerError
-from infra.agent_stack import AgentStack
+from infra import describe
 from infra.bedrock_access import ModelError
-from infra.context import ContextError, read
+from infra.context import ContextError, LayerError, read
 from infra.options import Options
-from infra.record import DESCRIPTION, StackRecord
+from infra.record import StackRecord
 from infra.regions import RegionError
 from layers import LAYERS, Layer
 from layers.function_asset import AssetError
 from layers.interpreter import InterpreterError
 from traced_agent.settings import Settings
+
+if TYPE_CHECKING:  # the CDK takes seconds to import, and `--describe` does without it
+    from aws_cdk import App
+
+    from infra.agent_function import AgentFunction
+    from infra.agent_stack import AgentStack
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,19 +44,22 @@ UNTRACED = (
 ONE_BACKEND = "langfuse_secret is ignored: otlp_endpoint is set, and traces go to one backend only"
 NEW_URL = "Switching snapstart on or off replaces the Function URL: callers need the new address"
 
-AddResources = Callable[[AgentFunction], None]
+ERRORS = (ContextError, ModelError, RegionError, LayerError, AssetError, InterpreterError)
+"""The user's errors: each is one line with a remedy."""
+
+AddResources = Callable[["AgentFunction"], None]
 """Adds the owner's resources to an agent."""
 
 
 def build(
-    app: App,
+    app: "App",
     environ: Mapping[str, str],
     *,
     layers: Sequence[Layer] = LAYERS,
     agents: Mapping[str, Path] = AGENTS,
     add_resources: AddResources | None = None,
     foreign: Sequence[str] = (),
-) -> list[AgentStack]:
+) -> "list[AgentStack]":
     """Add one stack for each agent to the app, as its context and the environment say.
 
     Args:
@@ -72,9 +77,13 @@ def build(
         LayerError: a layer is not built.
         AssetError, InterpreterError: the function's code cannot be assembled.
     """
-    options = _options(app, environ, foreign)
+    from aws_cdk import Annotations, Environment  # noqa: PLC0415
+
+    from infra.agent_stack import AgentStack  # noqa: PLC0415
+
+    options = read(Options, app.node.get_all_context() or {}, environ, foreign=foreign)
     stacks = []
-    for record in _records(options, agents):
+    for record in records(options, agents):
         stack = AgentStack(
             app,
             record.name,
@@ -92,25 +101,8 @@ def build(
     return stacks
 
 
-def describe(
-    app: App, environ: Mapping[str, str], *, agents: Mapping[str, Path] = AGENTS, foreign: Sequence[str] = ()
-) -> None:
-    """Add the same stacks without resources: names, region and options, for commands that deploy nothing.
-
-    Needs neither built layers nor the target's CPython.
-    """
-    options = _options(app, environ, foreign)
-    for record in _records(options, agents):
-        stack = Stack(app, record.name, env=Environment(region=options.region), description=DESCRIPTION)
-        stack.template_options.metadata = record.metadata()
-        CfnWaitConditionHandle(stack, "Placeholder")  # a template needs a resource; this one creates nothing
-
-
-def _options(app: App, environ: Mapping[str, str], foreign: Sequence[str]) -> Options:
-    return read(Options, app.node.get_all_context() or {}, environ, foreign=foreign)
-
-
-def _records(options: Options, agents: Mapping[str, Path]) -> Iterator[StackRecord]:
+def records(options: Options, agents: Mapping[str, Path] = AGENTS) -> Iterator[StackRecord]:
+    """One record for each agent."""
     for number, agent in enumerate(agents):
         name = f"{options.stack_name}-{agent}" if number else options.stack_name
         yield StackRecord(name=name, agent=agent, options=options, commit=commit())
@@ -154,19 +146,29 @@ def user_context(file: Path) -> list[str]:
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Synthesize the app, with `--describe` without resources; an error of the user's is one line."""
-    app = App(stack_traces=False)  # they end in the CDK's own JavaScript
+    """Synthesize the app, with `--describe` only its description; an error of the user's is one line."""
     foreign = user_context(Path.home() / ".cdk.json")
     try:
         if "--describe" in arguments:
-            describe(app, os.environ, foreign=foreign)
+            context = describe.context(os.environ)
+            options = read(Options, context, os.environ, foreign=foreign)
+            describe.write(Path(os.environ["CDK_OUTDIR"]), list(records(options)), context)
         else:
-            build(app, os.environ, add_resources=resources.add, foreign=foreign)
-    except (ContextError, ModelError, RegionError, LayerError, AssetError, InterpreterError) as error:
+            _synthesize(foreign)
+    except ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    app.synth()
     return 0
+
+
+def _synthesize(foreign: Sequence[str]) -> None:
+    from aws_cdk import App  # noqa: PLC0415
+
+    from infra import resources  # noqa: PLC0415
+
+    app = App(stack_traces=False)  # they end in the CDK's own JavaScript
+    build(app, os.environ, add_resources=resources.add, foreign=foreign)
+    app.synth()
 
 
 if __name__ == "__main__":

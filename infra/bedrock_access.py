@@ -7,9 +7,11 @@ in the Amazon Bedrock user guide.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
+if TYPE_CHECKING:
+    from aws_cdk import aws_iam as iam
+
 
 from traced_agent.settings import NO_BEDROCK_MODEL, Settings
 
@@ -51,16 +53,20 @@ class Access:
     resources: tuple[str, ...]
     through: str | None = None
 
-    def statement(self) -> iam.PolicyStatement:
+    def statement(self) -> "iam.PolicyStatement":
         """This access as a statement of a role's policy."""
+        from aws_cdk import aws_iam as iam  # noqa: PLC0415 - the options are validated without the CDK
+
         condition = {"ArnEquals": {"bedrock:InferenceProfileArn": self.through}} if self.through else None
         return iam.PolicyStatement(
             actions=list(ACTIONS), resources=list(self.resources), conditions=condition
         )
 
 
-def grant(model_id: str, *, role: iam.Role) -> None:
+def grant(model_id: str, *, role: "iam.Role") -> None:
     """Allow a role to invoke a model id, from the region of its stack."""
+    import aws_cdk as cdk  # noqa: PLC0415 - the options are validated without the CDK
+
     stack = cdk.Stack.of(role)
     for access in accesses(model_id, partition=stack.partition, region=stack.region, account=stack.account):
         role.add_to_policy(access.statement())
@@ -75,8 +81,11 @@ def grant(model_id: str, *, role: iam.Role) -> None:
     )
 
 
-def grant_settings(settings: Settings, *, role: iam.Role) -> None:
+def grant_settings(settings: Settings, *, role: "iam.Role") -> None:
     """Allow a role what the settings use of Bedrock: the models, the guardrail and the knowledge base."""
+    import aws_cdk as cdk  # noqa: PLC0415 - the options are validated without the CDK
+    from aws_cdk import aws_iam as iam  # noqa: PLC0415
+
     stack = cdk.Stack.of(role)
     for model_id in filter(None, (settings.bedrock_model_id, settings.fallback_model_id)):
         if model_id != NO_BEDROCK_MODEL:

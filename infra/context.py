@@ -17,6 +17,10 @@ class ContextError(ValueError):
     """A key or a value that cannot be used; the message is one line and names what can be used."""
 
 
+class LayerError(RuntimeError):
+    """A layer that cannot be deployed; the message names it and the command to run."""
+
+
 def key(
     description: str, *, parse: Callable[[str], Any], default: Any, variables: tuple[str, ...] = ()
 ) -> Any:

@@ -5,9 +5,6 @@ from typing import Any
 
 from infra.options import Options
 
-DESCRIPTION = "A Strands agent, traced in Langfuse"
-"""The description by which the commands find the stacks of this project in an account."""
-
 KEY = "TracedAgent"
 
 

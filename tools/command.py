@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 
@@ -14,6 +14,9 @@ OUT = Console()
 
 ERR = Console(stderr=True)
 """Standard error, for progress and trouble."""
+
+PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
+"""The arguments with which a console prints text as it is."""
 
 
 class Failure(Exception):  # noqa: N818 - not an error of the code

@@ -9,7 +9,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tools.aws import invoke
+from tools.aws.account import Account
+from tools.aws.function_client import FunctionClient
 from tools.local.cloud.local_cloud import LocalCloud
 from tools.local.control_plane.server import ControlPlane
 from tools.local.fakes.openid_provider import CLIENT
@@ -62,8 +63,8 @@ def test_a_stream_is_authenticated_like_any_other_request(cloud, token):
 def test_the_command_line_client_sends_the_token(cloud, token):
     with httpx.Client(timeout=60, trust_env=False) as client:
         body = b'{"query": "What is 2+2?"}'
-        answer = invoke.ask(client, cloud.url, body, region="us-east-1", bearer=token)
-        refused = invoke.ask(client, cloud.url, body, region="us-east-1")
+        answer = FunctionClient(client, Account(), token).ask(cloud.url, body)
+        refused = FunctionClient(client, Account()).ask(cloud.url, body)
     assert answer["success"]
     assert refused["error"]["code"] == "unauthorized"
 

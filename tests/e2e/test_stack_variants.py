@@ -19,7 +19,9 @@ from botocore.credentials import Credentials
 from infra.options import Options
 from tests.example_agent.control_plane import ExampleControlPlane
 from tests.example_agent.source import EXAMPLE_AGENT
-from tools.aws import account, cdk, invoke
+from tools.aws import cdk
+from tools.aws.account import Account
+from tools.aws.function_client import FunctionClient
 from tools.local.cloud.local_cloud import LocalCloud
 from tools.local.control_plane.server import CREDENTIALS
 from tools.local.fakes.langfuse_server import FakeLangfuse
@@ -55,16 +57,15 @@ def _ask(cloud: LocalCloud, **request: Any) -> httpx.Response:
 def _answers(cloud: LocalCloud) -> dict[str, Any]:
     """The answer to a question, signed where it must be, and its trace has arrived."""
     with httpx.Client(timeout=60) as client:
-        answer = invoke.ask(
-            client,
-            cloud.url,
-            json.dumps(QUERY).encode(),
-            region=cloud.control_plane.region,
-            bearer=cloud.openid.token() if cloud.openid else "",
-        )
+        bearer = cloud.openid.token() if cloud.openid else ""
+        answer = FunctionClient(client, _account(cloud), bearer).ask(cloud.url, json.dumps(QUERY).encode())
     assert answer["success"], answer
     assert "4" in answer["response"]
     return answer
+
+
+def _account(cloud: LocalCloud) -> Account:
+    return Account(region=cloud.control_plane.region)
 
 
 def _is_public(cloud: LocalCloud, _: Lines) -> None:
@@ -100,12 +101,10 @@ def _needs_a_token(cloud: LocalCloud, _: Lines) -> None:
 def _streams_to_who_signs(cloud: LocalCloud, _: Lines) -> None:
     heard: list[str] = []
     with httpx.Client(timeout=60) as client:
-        answer = invoke.ask(
-            client,
+        answer = FunctionClient(client, _account(cloud)).ask(
             cloud.url,
             json.dumps({**QUERY, "session_id": "of-the-variants"}).encode(),
-            region=cloud.control_plane.region,
-            hear=lambda event, _: heard.append(event),
+            listener=lambda event, data: heard.append(event),
         )
     assert answer["success"]
     assert {"start", "text", "tool", "result"} == set(heard)
@@ -246,13 +245,15 @@ def test_the_desk_takes_the_stack_from_deploy_to_destroy(plane: ExampleControlPl
     try:
         assert f"curl {outputs['FunctionUrl']} -H 'Content-Type: application/json'" in said
         assert keys["LANGFUSE_SECRET_KEY"] not in said + _all_that_is_told(plane)
-        assert _variables(plane)["LANGFUSE_SECRET_ARN"] == account.SECRET
+        assert _variables(plane)["LANGFUSE_SECRET_ARN"] == Options().default_secret_name
 
         plane.client("s3").put_object(Bucket=outputs["SessionBucket"], Key="a/conversation", Body=b"{}")
     finally:
         _run(plane, "tools.aws.destroy", "--force", "-c", "sessions=true")
     assert _left(plane) == {}
-    kept = plane.client("secretsmanager").get_secret_value(SecretId=account.SECRET)["SecretString"]
+    kept = plane.client("secretsmanager").get_secret_value(SecretId=Options().default_secret_name)[
+        "SecretString"
+    ]
     assert json.loads(kept) == keys
 
 

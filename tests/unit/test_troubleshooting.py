@@ -21,6 +21,7 @@ SHOWN = {
     "Failure",
     "LayerError",
     "ModelError",
+    "RegionError",
     "SecretError",
     "SettingsError",
 }

@@ -1,14 +1,14 @@
-"""The AWS account that a command acts in, and what is wrong with it, in one line."""
+"""The AWS account that a command acts in; an error of credentials or network is one line with a remedy."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import pairwise
-from typing import Any
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import (
+    BotoCoreError,
     ClientError,
     CredentialRetrievalError,
     EndpointConnectionError,
@@ -22,13 +22,6 @@ from botocore.exceptions import (
 )
 
 from tools.command import Failure
-from traced_agent.settings import Settings
-
-STACK = "strands-langfuse-lambda"
-"""The name of the deployed stack."""
-
-SECRET = f"{STACK}/langfuse"
-"""The name of the secret that `put-secret` writes, where none is given."""
 
 _SIGN_IN = "sign in again (`aws sso login`, or new AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
 _REMEDIES = {
@@ -37,40 +30,49 @@ _REMEDIES = {
     "RequestExpired": "the AWS credentials have expired, or this machine's clock is wrong: check both",
     "InvalidClientTokenId": f"AWS does not know these credentials: {_SIGN_IN}",
     "UnrecognizedClientException": f"AWS does not know these credentials: {_SIGN_IN}",
-    "SignatureDoesNotMatch": f"AWS refuses these credentials: {_SIGN_IN}",
+    "SignatureDoesNotMatch": f"AWS rejects these credentials: {_SIGN_IN}",
 }
 
 
-def region(given: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
-    """The region to act in, as the stack chooses it: what is given, the environment's, the default."""
-    named = (given, environ.get("AWS_REGION"), environ.get("AWS_DEFAULT_REGION"), Settings.bedrock_region)
-    return next(name for name in named if name)
+@dataclass(frozen=True)
+class Account:
+    """An account, by the profile whose credentials are used, and a region of it."""
+
+    profile: str | None = None
+    region: str = "us-east-1"
+
+    def in_region(self, region: str) -> Self:
+        """The same account in another region."""
+        return replace(self, region=region)
+
+    def session(self) -> Any:
+        """A boto3 session.
+
+        Raises:
+            Failure: the profile does not exist.
+        """
+        with explained():
+            return boto3.Session(profile_name=self.profile, region_name=self.region)
+
+    def check_profile(self) -> None:
+        """Reject a profile that does not exist.
+
+        Raises:
+            Failure: with the command that lists the profiles.
+        """
+        self.session()
+
+    def client(self, service: str) -> Any:
+        """A client of an AWS service, with short timeouts."""
+        with explained():
+            return self.session().client(
+                service, config=Config(connect_timeout=10, read_timeout=30, retries={"total_max_attempts": 2})
+            )
 
 
-def context(arguments: Sequence[str]) -> dict[str, str]:
-    """What `-c key=value`, or the CLI's longer spellings of it, give on a command line."""
-    pairs = []
-    for word, following in pairwise([*arguments, ""]):
-        if word in ("-c", "--context"):
-            pairs.append(following)
-        elif word.startswith("--context="):
-            pairs.append(word.removeprefix("--context="))
-        elif word.startswith("-c") and "=" in word:
-            pairs.append(word.removeprefix("-c").removeprefix("="))
-    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
-
-
-def client(service: str, region: str) -> Any:
-    """A client of an AWS service, quick to say that it cannot reach it."""
-    with explained():
-        return boto3.Session(region_name=region).client(
-            service, config=Config(connect_timeout=10, read_timeout=30, retries={"total_max_attempts": 2})
-        )
-
-
-@contextmanager
+@contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Tell what is wrong with credentials or network as a `Failure`; AWS's other answers pass through."""
+    """Raise errors of credentials and network as a `Failure`; AWS's other errors pass through."""
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError):
@@ -78,7 +80,7 @@ def explained() -> Iterator[None]:
             "no AWS credentials were found: run `aws configure` or `aws sso login`, or set AWS_PROFILE"
         ) from None
     except ProfileNotFound as error:
-        raise Failure(f"{error}: set AWS_PROFILE to one of `aws configure list-profiles`") from None
+        raise Failure(f"{error}: use one of `aws configure list-profiles`") from None
     except (SSOError, TokenRetrievalError, UnauthorizedSSOTokenError, CredentialRetrievalError):
         raise Failure(f"the AWS credentials could not be renewed: {_SIGN_IN}") from None
     except (EndpointConnectionError, HTTPClientError) as error:
@@ -87,26 +89,10 @@ def explained() -> Iterator[None]:
         if remedy := _REMEDIES.get(code(error)):
             raise Failure(remedy) from None
         raise
+    except BotoCoreError as error:
+        raise Failure(f"the AWS configuration cannot be used ({error}): check ~/.aws/config") from None
 
 
 def code(error: ClientError) -> str:
     """AWS's name for an error."""
     return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def outputs(region: str) -> dict[str, str]:
-    """The outputs of the deployed stack.
-
-    Raises:
-        Failure: there is none in that region, and what to do.
-    """
-    try:
-        with explained():
-            (stack,) = client("cloudformation", region).describe_stacks(StackName=STACK)["Stacks"]
-    except ClientError as error:
-        if code(error) == "ValidationError":
-            raise Failure(
-                f"nothing is deployed in {region}: run `hatch run deploy`, or give --region or --url"
-            ) from None
-        raise Failure(f"the stack was not found: {error}") from None
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}

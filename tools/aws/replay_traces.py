@@ -1,8 +1,8 @@
-"""Sends spooled traces again: `hatch run replay-traces [--file LOG | --log-group NAME] [--since 24h]`.
+"""Sends traces again that the function wrote to its log, because the backend did not accept them.
 
-With TRACE_SPOOL=log, the function writes traces that it must drop to its log. They are sent with their own
-ids to where LANGFUSE_* or OTEL_EXPORTER_OTLP_TRACES_* in the environment or in .env say: the same traces,
-however often they are sent.
+With trace_spool=log the function writes such traces to its log. They are sent to the backend that LANGFUSE_*
+or OTEL_EXPORTER_OTLP_TRACES_* name in the environment or in .env. They keep their ids, so sending them twice
+makes no second trace.
 """
 
 import argparse
@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import dotenv
 from botocore.exceptions import ClientError
 from rich.progress import track
 
-from tools.aws import account
-from tools.command import ERR, OUT, Failure, run
+from tools import user_environment
+from tools.aws import account, arguments, stacks
+from tools.command import ERR, OUT, PLAIN, Failure, run
 from traced_agent.settings import Settings, SettingsError
 from traced_agent.tracing import langfuse_protocol, spool
 from traced_agent.tracing.export_attempt import ExportAttempt, ExportError
@@ -27,15 +27,16 @@ from traced_agent.tracing.langfuse_api import LangfuseApi
 from traced_agent.tracing.otlp_client import OtlpClient
 from traced_agent.tracing.otlp_encoding import otlp_headers, parse_headers
 
-DOTENV = Path(__file__).parents[2] / ".env"
+EXAMPLE = "hatch run replay-traces --since 7d"
 TIMEOUT_S = 30.0
-_UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_PREFIXES = ("LANGFUSE_", "OTEL_", "TRACE_")
 
 
-def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str | None] | None = None) -> int:
-    """Find, send, and say how many; 1 if one could not be sent."""
-    options = _parser().parse_args(arguments)
-    settings = _settings(environ or {**dotenv.dotenv_values(DOTENV), **os.environ})
+def main(words: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+    """Find the traces and scores, send them, and print how many; 1 if one could not be sent."""
+    options = _parser().parse_args(words)
+    settings = _settings(user_environment.read(prefixes=_PREFIXES) if environ is None else environ)
     target = _target(settings)
     lines = list(_lines(options))
     found = list(spool.read(lines))
@@ -56,27 +57,25 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str | Non
         OUT.print(f"{len(found) - len(failed)} of {len(found)} traces sent to {target.url}")
         if scores:
             OUT.print(f"{len(scores) - len(failed_scores)} of {len(scores)} scores sent")
-    for spooled_id, why in {**failed, **failed_scores}.items():
-        ERR.print(f"{spooled_id}: {why}", markup=False, highlight=False, soft_wrap=True)
+    for spooled_id, reason in {**failed, **failed_scores}.items():
+        ERR.print(f"{spooled_id}: {reason}", **PLAIN)
     return 1 if failed or failed_scores else 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="replay-traces", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments.parser("replay-traces", __doc__ or "", EXAMPLE)
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--file", help="a log, saved; - reads standard input")
-    source.add_argument("--log-group", help="in CloudWatch (default: the deployed stack's)")
-    parser.add_argument("--since", type=_seconds, default=86_400, help="how far back: 30m, 24h (default), 7d")
-    parser.add_argument("--region", help="where the stack is (default: AWS_REGION, else us-east-1)")
-    parser.add_argument("--json", action="store_true", help="print what was sent, for programs")
+    source.add_argument("--file", help="a saved log; - reads standard input")
+    source.add_argument("--log-group", help="a log group in CloudWatch (default: the deployed stack's)")
+    parser.add_argument("--since", type=seconds, default=86_400, help="how far back: 30m, 24h (default), 7d")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
-def _seconds(text: str) -> int:
-    if not (match := re.fullmatch(r"(\d+)([mhd])", text)):
-        raise argparse.ArgumentTypeError("a number with m, h or d, as in 24h")
+def seconds(text: str) -> int:
+    """Parse a duration like 24h."""
+    if not (match := re.fullmatch(r"(\d+)([smhd])", text)):
+        raise argparse.ArgumentTypeError("expected a number with s, m, h or d, as in 24h")
     return int(match[1]) * _UNITS_S[match[2]]
 
 
@@ -115,9 +114,10 @@ def _lines(options: argparse.Namespace) -> Iterable[str]:
             return Path(options.file).read_text("utf-8", "replace").splitlines()
         except OSError as error:
             raise Failure(f"{options.file} cannot be read: {error.strerror}") from None
-    region = account.region(options.region)
-    group = options.log_group or account.outputs(region)["LogGroupName"]
-    return events(account.client("logs", region), group, time.time() - options.since)
+    with arguments.target(options) as target:
+        group = options.log_group or stacks.get(target.plan, target.account).outputs["LogGroupName"]
+        logs = target.account.client("logs")
+    return events(logs, group, time.time() - options.since)
 
 
 def events(logs: Any, group: str, since: float) -> Iterator[str]:

@@ -21,7 +21,9 @@ from langfuse import Langfuse
 from rich.progress import Progress
 from rich.table import Table
 
-from tools.aws import account, invoke
+from tools.aws import invoke
+from tools.aws.account import Account
+from tools.aws.function_client import FunctionClient
 from tools.command import ERR, OUT, Failure, run
 from tools.evaluate.evaluators import load_evaluators
 from tools.evaluate.experiment import Experiment, Result, mean_score, report
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         asking = bar.add_task("Evaluating", total=len(items))
         experiment = Experiment(
             name=options.name or f"evaluate {time.strftime('%Y-%m-%d %H:%M:%S')}",
-            ask=functools.partial(_ask, client, url, account.region(options.region)),
+            ask=functools.partial(_ask, FunctionClient(client, _account(options), _token()), url),
             evaluators=evaluators,
             langfuse=langfuse,
             concurrency=options.concurrency,
@@ -153,9 +155,16 @@ def _url(options: argparse.Namespace) -> Iterator[str]:
         cloud.__exit__(None, None, None)
 
 
-def _ask(client: httpx.Client, url: str, region: str, body: dict[str, Any]) -> dict[str, Any]:
-    bearer = invoke.token(os.environ, None)
-    return invoke.ask(client, url, json.dumps(body).encode(), region=region, bearer=bearer)
+def _account(options: argparse.Namespace) -> Account:
+    return Account(region=options.region or os.environ.get("AWS_REGION") or Account.region)
+
+
+def _token() -> str:
+    return invoke.token(os.environ, None)
+
+
+def _ask(client: FunctionClient, url: str, body: dict[str, Any]) -> dict[str, Any]:
+    return client.ask(url, json.dumps(body).encode())
 
 
 def _show(results: Sequence[Result], name: str, *, recorded: bool) -> None:

@@ -3,7 +3,6 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ProfileNotFound
 
-from infra.options import Options
 from tools.aws import account
 from tools.command import Failure
 
@@ -12,7 +11,7 @@ from tools.command import Failure
     ("error", "says"),
     [
         (NoCredentialsError(), "no AWS credentials were found: run `aws configure`"),
-        (ProfileNotFound(profile="work"), "set AWS_PROFILE"),
+        (ProfileNotFound(profile="work"), "use one of `aws configure list-profiles`"),
         (EndpointConnectionError(endpoint_url="https://sts"), "check the network"),
         (
             ClientError({"Error": {"Code": "ExpiredToken"}}, "GetCallerIdentity"),
@@ -34,26 +33,10 @@ def test_other_answers_of_aws_pass() -> None:
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetParameter")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "context"),
-    [
-        ([], {}),
-        (["-c", "auth=iam", "--context", "xray=true"], {"auth": "iam", "xray": "true"}),
-        (["--context=auth=iam", "-cxray=true"], {"auth": "iam", "xray": "true"}),
-        (["-c=page=false"], {"page": "false"}),
-        (["--ci", "-c", "otlp_endpoint=https://x/?a=b", "-v"], {"otlp_endpoint": "https://x/?a=b"}),
-        (["-c"], {}),
-    ],
-)
-def test_context_is_read_as_the_cli_reads_it(arguments: list[str], context: dict[str, str]) -> None:
-    assert {key: value for key, value in account.context(arguments).items() if key} == context
+def test_a_profile_that_does_not_exist_is_rejected_before_anything_else() -> None:
+    with pytest.raises(Failure, match="use one of `aws configure list-profiles`"):
+        account.Account("no-such-profile").check_profile()
 
 
-def test_the_region_is_the_stacks() -> None:
-    assert account.region("eu-west-1", {"AWS_REGION": "us-west-2"}) == "eu-west-1"
-    assert account.region(None, {"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-east-2"}) == "us-west-2"
-    assert account.region(None, {}) == Options().region
-
-
-def test_the_stack_is_the_apps() -> None:
-    assert Options().stack_name == account.STACK
+def test_the_region_is_the_stacks_and_the_profile_stays() -> None:
+    assert account.Account("prod").in_region("eu-west-1") == account.Account("prod", "eu-west-1")

@@ -1,5 +1,6 @@
 """Calling a Function URL: plain, signed, streamed, refused."""
 
+import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,8 @@ import httpx
 import pytest
 
 from tools.aws import invoke
+from tools.aws.account import Account
+from tools.aws.function_client import FunctionClient
 from tools.command import Failure
 
 URL = "https://abc.lambda-url.eu-west-1.on.aws/"
@@ -16,7 +19,8 @@ ANSWER = {"success": True, "response": "4", "usage": {}, "duration_ms": 1, "mode
 
 def _ask(answer: Callable[[httpx.Request], httpx.Response], **options: Any) -> dict[str, Any]:
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        return invoke.ask(client, URL, b'{"query": "2+2?"}', region="us-east-1", **options)
+        token = options.pop("token", None)
+        return FunctionClient(client, Account(), token).ask(URL, b'{"query": "2+2?"}', **options)
 
 
 @pytest.fixture
@@ -47,7 +51,9 @@ def test_a_url_for_signed_calls_is_signed_for_its_own_region() -> None:
 
 
 def test_a_url_for_signed_calls_without_credentials_says_where_to_get_them() -> None:
-    with pytest.raises(Failure, match="for signed calls only, and no AWS credentials were found: run"):
+    with pytest.raises(
+        Failure, match="the URL requires signed calls, and no AWS credentials were found: run"
+    ):
         _ask(lambda _: httpx.Response(403, json={"Message": "Forbidden"}))
 
 
@@ -59,7 +65,11 @@ def test_credentials_that_may_not_call_are_told_what_they_need() -> None:
 
 @pytest.mark.parametrize(
     ("status", "says"),
-    [(429, "concurrency is used up"), (502, "its log says more"), (500, "status 500: Internal")],
+    [
+        (429, "concurrency is used up"),
+        (502, "see its log with `hatch run logs`"),
+        (500, "status 500: Internal"),
+    ],
 )
 def test_what_aws_answers_for_the_function_is_explained(status: int, says: str) -> None:
     with pytest.raises(Failure, match=says):
@@ -81,16 +91,94 @@ def test_a_stream_is_heard_as_it_comes_and_ends_with_the_answer() -> None:
     heard: list[tuple[str, Any]] = []
     events = [("start", {"run_id": "1"}), ("text", {"text": "4"}), ("result", ANSWER)]
 
-    answer = _ask(lambda _: _stream(*events), hear=lambda *event: heard.append(event))
+    answer = _ask(lambda _: _stream(*events), listener=lambda *event: heard.append(event))
 
     assert heard == events
     assert answer == ANSWER
 
 
 def test_a_stream_that_breaks_off_is_no_answer() -> None:
-    with pytest.raises(Failure, match="broke off"):
-        _ask(lambda _: _stream(("text", {"text": "4"})), hear=lambda *_: None)
+    with pytest.raises(Failure, match="the stream ended without a result"):
+        _ask(lambda _: _stream(("text", {"text": "4"})), listener=lambda *_: None)
 
 
 def test_a_buffered_url_answers_whole_when_a_stream_is_asked_for() -> None:
-    assert _ask(lambda _: httpx.Response(200, json=ANSWER), hear=lambda *_: None) == ANSWER
+    assert _ask(lambda _: httpx.Response(200, json=ANSWER), listener=lambda *_: None) == ANSWER
+
+
+def test_a_token_is_sent_at_once_and_nothing_is_signed() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"] == "Bearer t0ken"
+        return httpx.Response(200, json=ANSWER)
+
+    assert _ask(answer, token="t0ken") == ANSWER
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[httpx.Request], httpx.Response]], None]:
+    """Makes `invoke` reach a handler instead of the network."""
+
+    def serve(answer: Callable[[httpx.Request], httpx.Response]) -> None:
+        client = httpx.Client
+        monkeypatch.setattr(invoke.httpx, "Client", lambda **_: client(transport=httpx.MockTransport(answer)))
+
+    return serve
+
+
+def test_stream_on_a_url_that_does_not_stream_prints_the_answer(served, capsys) -> None:
+    served(lambda _: httpx.Response(200, json=ANSWER))
+
+    assert invoke.main(["--url", URL, "--stream", "2+2?"]) == 0
+    assert capsys.readouterr().out == "4\n"
+
+
+def test_a_streamed_answer_is_printed_once(served, capsys) -> None:
+    served(lambda _: _stream(("text", {"text": "4"}), ("result", ANSWER)))
+
+    assert invoke.main(["--url", URL, "--stream", "2+2?"]) == 0
+    assert capsys.readouterr().out == "4\n"
+
+
+def test_stream_with_json_prints_one_event_a_line(served, capsys) -> None:
+    served(lambda _: _stream(("text", {"text": "4"}), ("result", ANSWER)))
+
+    assert invoke.main(["--url", URL, "--stream", "--json", "2+2?"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [{"event": "text", "data": {"text": "4"}}, {"event": "result", "data": ANSWER}]
+
+
+def test_stream_with_json_on_a_url_that_does_not_stream_prints_one_line(served, capsys) -> None:
+    served(lambda _: httpx.Response(200, json=ANSWER))
+
+    assert invoke.main(["--url", URL, "--stream", "--json", "2+2?"]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [ANSWER]
+
+
+def test_a_streamed_error_ends_with_the_code_and_status_1(served) -> None:
+    error = {"success": False, "error": {"code": "model_throttled", "message": "Too many requests"}}
+    served(lambda _: _stream(("error", error)))
+
+    with pytest.raises(Failure, match="model_throttled: Too many requests"):
+        invoke.main(["--url", URL, "--stream", "2+2?"])
+
+
+def test_a_hyphen_reads_the_question_from_standard_input(served, monkeypatch, capsys) -> None:
+    asked: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        return httpx.Response(200, json=ANSWER)
+
+    served(answer)
+    monkeypatch.setattr("sys.stdin", io.StringIO('what is {"a": 1}?\n'))
+
+    assert invoke.main(["--url", URL, "-"]) == 0
+    assert asked == [{"query": 'what is {"a": 1}?'}]
+
+
+def test_a_url_that_requires_a_token_says_how_to_pass_one(served) -> None:
+    error = {"success": False, "error": {"code": "unauthorized", "message": "no token"}}
+    served(lambda _: httpx.Response(401, json=error))
+
+    with pytest.raises(Failure, match="unauthorized: no token; set AGENT_TOKEN or pass --token-command"):
+        invoke.main(["--url", URL, "2+2?"])

@@ -1,7 +1,6 @@
 """The keys go to Secrets Manager, and nowhere else."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,32 +66,6 @@ def test_a_refusal_is_one_line_without_the_keys() -> None:
     assert "sk-lf" not in str(failure.value)
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
-    file = tmp_path / ".env"
-    file.write_text("LANGFUSE_PUBLIC_KEY=pk-file\nLANGFUSE_SECRET_KEY='sk-file'\nOTHER=x\n")
-
-    given = put_secret.given({"LANGFUSE_PUBLIC_KEY": "pk-environment", "LANGFUSE_SECRET_KEY": ""}, file)
-
-    assert given == {"LANGFUSE_PUBLIC_KEY": "pk-environment", "LANGFUSE_SECRET_KEY": "sk-file"}
-
-
-def test_the_file_says_where_langfuse_is_and_nothing_of_aws(tmp_path: Path) -> None:
-    file = tmp_path / ".env"
-    file.write_text("LANGFUSE_BASE_URL=https://eu.example.com\nLANGFUSE_RELEASE=1\nAWS_PROFILE=x\n")
-
-    desk = put_secret.desk({"PATH": "/bin", "LANGFUSE_RELEASE": "2"}, file)
-
-    assert desk == {
-        "PATH": "/bin",
-        "LANGFUSE_RELEASE": "2",
-        "LANGFUSE_BASE_URL": "https://eu.example.com",
-    }
-
-
-def test_no_file_is_no_trouble(tmp_path: Path) -> None:
-    assert put_secret.given({}, tmp_path / ".env") == {}
-
-
 def test_only_what_is_missing_is_asked_for() -> None:
     prompts: list[str] = []
 
@@ -100,17 +73,17 @@ def test_only_what_is_missing_is_asked_for() -> None:
         prompts.append(text)
         return " sk-typed "
 
-    keys = put_secret.asked({"LANGFUSE_PUBLIC_KEY": "pk"}, prompt, lambda: True)
+    keys = put_secret.complete({"LANGFUSE_PUBLIC_KEY": "pk"}, prompt, lambda: True)
 
     assert keys == {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk-typed"}
     assert prompts == ["LANGFUSE_SECRET_KEY: "]
 
 
-def test_with_nobody_to_ask_the_missing_key_is_named() -> None:
+def test_without_a_terminal_the_missing_key_is_named() -> None:
     with pytest.raises(Failure, match="LANGFUSE_SECRET_KEY not set: put them into the environment"):
-        put_secret.asked({"LANGFUSE_PUBLIC_KEY": "pk"}, input, lambda: False)
+        put_secret.complete({"LANGFUSE_PUBLIC_KEY": "pk"}, input, lambda: False)
 
 
 def test_an_empty_answer_is_refused() -> None:
     with pytest.raises(Failure, match="LANGFUSE_PUBLIC_KEY is empty"):
-        put_secret.asked({}, lambda _: "", lambda: True)
+        put_secret.complete({}, lambda _: "", lambda: True)

@@ -46,7 +46,7 @@ def test_the_users_langfuse_is_used_and_its_key_goes_to_the_secret_only(langfuse
     assert traces.context == {
         "langfuse_host": "https://langfuse.example",
         "langfuse_release": "r1",
-        "langfuse_secret": "strands-langfuse-lambda/langfuse",
+        "langfuse_secret": "local/langfuse",
     }
     assert json.loads(secret(traces)) == {"LANGFUSE_PUBLIC_KEY": "pk-own", "LANGFUSE_SECRET_KEY": "sk-own"}
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 
 import boto3
 
-from tools.aws.account import SECRET, STACK
 from tools.aws.put_secret import KEYS
 from tools.command import Failure
 from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from traced_agent.settings import Settings
 
-_HEADERS_SECRET = f"{STACK}/otlp-headers"
+_LANGFUSE = "local/langfuse"
+_OTLP = "local/otlp-headers"
+"""The names of the secrets in the emulated Secrets Manager."""
 _PASSED_ON = ("langfuse_environment", "langfuse_release", "trace_sample_rate")
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
@@ -35,11 +36,11 @@ def traces(environ: Mapping[str, str], langfuse: FakeLangfuse) -> Backends:
     if endpoint := Settings.given("otlp_endpoint", environ):
         context, secrets = {"otlp_endpoint": endpoint}, dict[str, str]()
         if headers := Settings.given("otlp_headers", environ):
-            context["otlp_headers_secret"] = _HEADERS_SECRET
-            secrets[_HEADERS_SECRET] = headers
+            context["otlp_headers_secret"] = _OTLP
+            secrets[_OTLP] = headers
         return Backends(context, secrets)
     context = {name: value for name in _PASSED_ON if (value := Settings.given(name, environ))}
-    context["langfuse_secret"] = SECRET
+    context["langfuse_secret"] = _LANGFUSE
     keys = {name: environ[name] for name in KEYS if environ.get(name)}
     if len(keys) == len(KEYS):
         if host := Settings.given("langfuse_host", environ):
@@ -47,7 +48,7 @@ def traces(environ: Mapping[str, str], langfuse: FakeLangfuse) -> Backends:
     else:
         keys = dict(zip(KEYS, (langfuse.public_key, langfuse.secret_key), strict=True))
         context["langfuse_host"] = langfuse.url
-    return Backends(context, {SECRET: json.dumps(keys)})
+    return Backends(context, {_LANGFUSE: json.dumps(keys)})
 
 
 def model(environ: Mapping[str, str], bedrock: FakeBedrock, *, real: bool, region: str) -> Backends:

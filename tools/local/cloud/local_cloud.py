@@ -187,7 +187,8 @@ class LocalCloud:
         self._progress("reading the function back")
         directory = Path(tempfile.mkdtemp(prefix="deployed-"))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        self.deployed = Deployed(self.control_plane, self.outputs["FunctionName"], directory)
+        plane = self.control_plane
+        self.deployed = Deployed(plane, self.outputs["FunctionName"], plane.stack_name, directory)
 
 
 def _put_secret(client: Any, name: str, value: str) -> None:

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable
 
-from tools.aws import put_secret
+from tools import user_environment
 from tools.command import ERR
 from tools.local.cloud.local_cloud import LocalCloud
 
@@ -43,7 +43,7 @@ def local_cloud(arguments: argparse.Namespace, progress: Progress) -> LocalCloud
     return LocalCloud(
         dict(arguments.context),
         port=arguments.port,
-        environ=put_secret.desk(os.environ),
+        environ=user_environment.read(os.environ),
         real_bedrock=arguments.bedrock,
         progress=progress,
     )

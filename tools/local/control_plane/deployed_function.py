@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tools import archives
-from tools.aws.account import STACK
 from tools.build_layers.layer_tree import unpack
 from tools.local.control_plane.server import ACCOUNT, ControlPlane, fetch
 from tools.local.runtime.function import Cors, Function
@@ -21,6 +20,7 @@ class Deployed:
 
     plane: ControlPlane
     name: str
+    stack_name: str
     directory: Path
     """Where to unpack; it belongs to whoever asks."""
 
@@ -79,7 +79,7 @@ class Deployed:
 
     def _properties(self) -> dict[str, Any]:
         """The function's properties in the template: MiniStack tells no reserved concurrency."""
-        template = self.plane.client("cloudformation").get_template(StackName=STACK)["TemplateBody"]
+        template = self.plane.client("cloudformation").get_template(StackName=self.stack_name)["TemplateBody"]
         functions = [of for of in template["Resources"].values() if of["Type"] == "AWS::Lambda::Function"]
         return next((of["Properties"] for of in functions if of["Properties"].get("Layers")), {})
 

@@ -21,8 +21,7 @@ import botocore.session
 from botocore.config import Config
 
 from tools import cache
-from tools.aws import cdk
-from tools.aws.account import STACK
+from tools.aws import assembly, cdk
 from tools.command import Failure
 from tools.environments import python_of
 from tools.local.http.server import LOOPBACK, free_port
@@ -46,6 +45,8 @@ class ControlPlane:
         self._port = free_port()
         self.url = f"http://{LOOPBACK}:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
+        self.stack_name = ""
+        """The stack that was deployed last."""
 
     def __enter__(self) -> Self:
         with Path(self._scratch.name, "log").open("wb") as log:
@@ -120,7 +121,8 @@ class ControlPlane:
         outputs = synthesized / "outputs.json"
         words = ["--app", str(synthesized), "--require-approval", "never", "--outputs-file", str(outputs)]
         self._cdk("deploy", "--all", *words)
-        found: dict[str, str] = json.loads(outputs.read_text())[STACK]
+        self.stack_name = assembly.read(synthesized).select().name
+        found: dict[str, str] = json.loads(outputs.read_text())[self.stack_name]
         return found
 
     def destroy(self, synthesized: Path) -> None:

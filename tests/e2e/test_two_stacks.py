@@ -1,0 +1,171 @@
+"""Two stacks in one account: each command touches only its own."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aws_cdk import App, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+
+from infra.app import build
+from tests.example_agent.control_plane import ExampleControlPlane
+from tests.example_agent.source import EXAMPLE_AGENT
+from tools.aws import cdk
+from tools.aws.account import Account
+from tools.aws.function_client import FunctionClient
+from tools.local.cloud.local_cloud import LocalCloud
+from tools.local.control_plane.server import CREDENTIALS
+
+ONE, TWO = "support-prod", "support-test"
+KEYS = {"LANGFUSE_PUBLIC_KEY": "pk-lf-two", "LANGFUSE_SECRET_KEY": "sk-lf-canary-of-two-stacks"}
+
+
+class Commands:
+    """Runs the commands as a user does, against the control plane."""
+
+    def __init__(self, plane: ExampleControlPlane) -> None:
+        self.plane = plane
+
+    def run(self, module: str, *words: str, code: int = 0, **environ: str) -> str:
+        """The output of a command that ends with a code."""
+        ran = subprocess.run(
+            [sys.executable, "-m", f"tools.aws.{module}", *words],
+            check=False,
+            cwd=cdk.ROOT,
+            env={**self.plane.environment(), **environ},
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            timeout=300,
+        )
+        assert ran.returncode == code, ran.stdout + ran.stderr
+        return ran.stdout + ran.stderr
+
+    def stacks(self) -> set[str]:
+        """The names of the deployed stacks, without the CDK's own."""
+        found = self.plane.client("cloudformation").describe_stacks()["Stacks"]
+        live = {stack["StackName"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
+        return live - {"CDKToolkit"}
+
+    def template(self, stack: str) -> dict[str, Any]:
+        """The deployed template of a stack."""
+        body = self.plane.client("cloudformation").get_template(StackName=stack)["TemplateBody"]
+        return dict(json.loads(body)) if isinstance(body, str) else dict(body)
+
+
+@pytest.fixture(scope="module")
+def commands(bootstrapped) -> Iterator[Commands]:
+    with bootstrapped() as plane:
+        yield Commands(plane)
+
+
+def test_two_stacks_are_deployed_changed_compared_and_destroyed(commands: Commands) -> None:
+    one = ("-c", f"stack_name={ONE}", "-c", "auth=iam", "-c", "sessions=true")
+    two = ("-c", f"stack_name={TWO}", "-c", "memory_mb=2048")
+    told = commands.run("deploy", *one, **KEYS)
+    assert "--aws-sigv4 aws:amz:us-east-1:lambda" in told
+    assert f"hatch run invoke -c stack_name={ONE}" in told
+
+    refused = commands.run("deploy", *two, code=1, **KEYS)
+    assert f"stack_name from {ONE} to {TWO}" in refused
+    assert "pass --yes" in refused
+    assert commands.stacks() == {ONE}
+    told = commands.run("deploy", *two, "--yes", **KEYS)
+    assert "--aws-sigv4" not in told
+    assert commands.stacks() == {ONE, TWO}
+    before = commands.template(TWO)
+
+    # Deployed as it is: no difference, although the secret was found by the command.
+    assert "There were no differences" in commands.run("run_cdk", "diff", *one)
+    # Options that are left out would open the URL and delete the conversations.
+    refused = commands.run("deploy", "-c", f"stack_name={ONE}", code=1)
+    assert "everyone can call the URL" in refused
+    assert "all conversations are deleted" in refused
+    assert KEYS["LANGFUSE_SECRET_KEY"] not in refused
+    changed = commands.run("deploy", *one, "-c", "memory_mb=512")
+    assert "memory_mb" in changed
+    assert "1024" in changed
+    assert commands.template(TWO) == before
+
+    status = json.loads(commands.run("status", *one, "-c", "memory_mb=512", "--json"))
+    assert (status["stack"], status["options"]["auth"], status["changes"]) == (ONE, "iam", {})
+    assert f"{ONE} and {TWO} are: choose one" in commands.run("invoke", "2+2?", code=1)
+    assert "keeps no conversations" in commands.run("invoke", "2+2?", *two, "--session", "s", code=1)
+    assert "the local cloud prints the log where" in commands.run("logs", *two)
+
+    bucket = _output(commands.plane, ONE, "SessionBucket")
+    commands.plane.client("s3").put_object(Bucket=bucket, Key="a/conversation", Body=b"{}")
+    commands.run("destroy", "--force", *one)
+    assert commands.stacks() == {TWO}
+    assert bucket not in [one["Name"] for one in commands.plane.client("s3").list_buckets()["Buckets"]]
+    assert commands.template(TWO) == before
+    commands.run("destroy", "--force", *two)
+    assert commands.stacks() == set()
+    names = {
+        secret["Name"] for secret in commands.plane.client("secretsmanager").list_secrets()["SecretList"]
+    }
+    assert names == {f"{ONE}/langfuse", f"{TWO}/langfuse"}
+
+
+class ExtendedControlPlane(ExampleControlPlane):
+    """Adds a table to the agent of one stack, as `infra/resources.py` does."""
+
+    def synthesize(self, context: Any) -> Path:
+        """Write the assembly, with a table for the first stack."""
+        out = Path(tempfile.mkdtemp(dir=self.scratch))
+        flags = json.loads((cdk.ROOT / "cdk.json").read_text("utf-8"))["context"]
+        app = App(context={**flags, **context}, outdir=str(out))
+        add = _add_table if context.get("stack_name") == ONE else None
+        build(app, {}, agents={"handler": EXAMPLE_AGENT}, add_resources=add)
+        app.synth()
+        return out
+
+
+def _add_table(agent: Any) -> None:
+    table = dynamodb.Table(
+        agent,
+        "Orders",
+        partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+    table.grant_read_write_data(agent.role)
+    agent.function.add_environment("ORDERS_TABLE", table.table_name)
+
+
+def test_two_stacks_are_queried_and_one_is_extended_with_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with contextlib.ExitStack() as stack:
+        plane = stack.enter_context(ExtendedControlPlane())
+        plane.bootstrap(plane.synthesize({}))
+        one = stack.enter_context(LocalCloud({"stack_name": ONE, "auth": "iam"}, plane=plane))
+        two = stack.enter_context(LocalCloud({"stack_name": TWO}, plane=plane))
+
+        answers = [_ask(one), _ask(two)]
+        assert all(answer["success"] for answer in answers)
+        assert httpx.post(one.url, json={"query": "2+2?"}, timeout=60).status_code == 403
+        variables = [cloud.deployed.read({}).environment for cloud in (one, two)]
+        (table,) = plane.client("dynamodb").list_tables()["TableNames"]
+        assert variables[0]["ORDERS_TABLE"] == table
+        assert "ORDERS_TABLE" not in variables[1]
+        for cloud, answer in zip((one, two), answers, strict=True):
+            assert cloud.langfuse.wait_for(answer["trace_id"])
+
+
+def _ask(cloud: LocalCloud) -> dict[str, Any]:
+    with httpx.Client(timeout=60) as client:
+        return FunctionClient(client, Account()).ask(cloud.url, b'{"query": "What is 2+2?"}')
+
+
+def _output(plane: ExampleControlPlane, stack: str, key: str) -> str:
+    (found,) = plane.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    (value,) = (output["OutputValue"] for output in found["Outputs"] if output["OutputKey"] == key)
+    return str(value)

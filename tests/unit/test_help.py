@@ -1,0 +1,57 @@
+"""`--help` describes a command and has no side effects."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tools.help import GROUPS
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["envs"]["default"][
+    "scripts"
+]
+COMMANDS = {
+    "deploy": "tools.aws.deploy",
+    "destroy": "tools.aws.destroy",
+    "invoke": "tools.aws.invoke",
+    "logs": "tools.aws.logs",
+    "status": "tools.aws.status",
+    "put-secret": "tools.aws.put_secret",
+    "replay-traces": "tools.aws.replay_traces",
+    "check-stack": "tools.aws.check_stack",
+}
+
+
+@pytest.mark.parametrize(("name", "flag"), [*((name, "--help") for name in COMMANDS), ("destroy", "-h")])
+def test_help_describes_the_command_and_changes_nothing(name: str, flag: str, tmp_path: Path) -> None:
+    unusable = {**os.environ, "PATH": "", "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "HOME": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-m", COMMANDS[name], flag],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=ROOT,
+        env=unusable,
+        stdin=subprocess.DEVNULL,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""
+    for words in (f"usage: hatch run {name}", "options:", f"example: hatch run {name}"):
+        assert words in ran.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_describes_itself_has_no_step_before_it(name: str) -> None:
+    assert COMMANDS[name] in SCRIPTS[name]
+
+
+def test_help_lists_every_command_once() -> None:
+    listed = [name for group in GROUPS.values() for name in group]
+
+    assert sorted(listed) == sorted(set(SCRIPTS) - {"help"})
