@@ -5,7 +5,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from strands import Agent, ModelRetryStrategy
+from strands import Agent
 from strands.models import BedrockModel, CacheConfig, Model
 from strands.session import SessionManager
 
@@ -60,6 +60,5 @@ def build_agent(
         tools=list(TOOLS),
         callback_handler=callback_handler,
         session_manager=session_manager,
-        # botocore makes two attempts, too: with Strands' default of six, a throttled query takes minutes.
-        retry_strategy=ModelRetryStrategy(max_attempts=2, initial_delay=1, max_delay=4),
+        retry_strategy=None,  # botocore makes two attempts already; attempts of both layers would multiply
     )

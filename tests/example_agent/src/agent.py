@@ -5,7 +5,7 @@ import datetime as dt
 import operator
 
 from botocore.config import Config
-from strands import Agent, ModelRetryStrategy, tool
+from strands import Agent, tool
 from strands.models import BedrockModel
 
 _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
@@ -54,7 +54,7 @@ def build_agent(model, *, tools=TOOLS, callback_handler=None, session_manager=No
         tools=list(tools),
         callback_handler=callback_handler,
         session_manager=session_manager,
-        retry_strategy=ModelRetryStrategy(max_attempts=2, initial_delay=1, max_delay=4),
+        retry_strategy=None,
     )
 
 

@@ -150,12 +150,12 @@ def test_the_trace_leaves_whole_and_only_after_the_stream(serve, events):
 DIES = """
 import os
 from traced_agent.streaming.response_writer import ResponseWriters
-replies = ResponseWriters(os.environ, streaming=True)
+writers = ResponseWriters(os.environ, streaming=True)
 
 def handler(event, context):
-    with replies.to(context.aws_request_id, 5) as reply:
-        hear = reply.begin("text/event-stream", {"run_id": "r"})
-        hear(data="Half of ")
+    with writers.open(context.aws_request_id, 5) as writer:
+        on_event = writer.start_stream("text/event-stream", {"run_id": "r"})
+        on_event(data="Half of ")
         if event.get("die"):
             raise ValueError("secret")
 """

@@ -15,7 +15,7 @@ from botocore.exceptions import (
 )
 from strands.types.exceptions import EventLoopException, ModelThrottledException
 
-from traced_agent import errors
+from traced_agent import errors, model_errors
 from traced_agent.testing import ToolUse
 from traced_agent.worker_threads import DeadlineExceeded, run_with_timeout
 
@@ -91,10 +91,19 @@ def test_throttling_says_when_to_come_back(calling):
     assert int(headers["retry-after"]) > 0
 
 
-def test_throttling_is_tried_twice_and_no_more(calling):
+def test_attempts_do_not_multiply(calling):
+    """botocore repeats a throttled call once; the agent does not repeat that."""
     called = calling(ModelThrottledException("slow down"))
     called.post({"query": "Hi"})
-    assert len(called.model.requests) == 2
+    assert len(called.model.requests) == 1
+
+
+def test_clients_are_told_to_come_back_at_different_times(calling):
+    called = calling(ModelThrottledException("slow down"))
+    waits = {int(called.post({"query": "Hi"})[2]["retry-after"]) for _ in range(40)}
+    assert len(waits) > 1
+    assert min(waits) >= 5
+    assert max(waits) <= 15
 
 
 def test_a_missing_permission_names_the_action_and_the_arn_but_not_the_account():
@@ -104,7 +113,7 @@ def test_a_missing_permission_names_the_action_and_the_arn_but_not_the_account()
         "bedrock:InvokeModelWithResponseStream on resource: "
         f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/{MODEL} because of nothing",
     )
-    api_error = errors.to_api_error(denial, MODEL, REGION)
+    api_error = model_errors.to_api_error(denial, MODEL, REGION)
     assert api_error.code == "model_access_denied"
     assert "bedrock:InvokeModelWithResponseStream" in api_error.message
     assert f"arn:aws:bedrock:us-east-1:*:inference-profile/{MODEL}" in api_error.message

@@ -1,6 +1,6 @@
 """One request from start to end: parse it, run the agent, respond; then the trace is exported."""
 
-from traced_agent.cold_start import startup  # first, before all that is heavy
+from traced_agent.cold_start import startup  # first: it prepares the imports below
 
 # isort: split
 import functools
@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from strands import Agent
 
-from traced_agent import logs, metrics, models, provider_errors
+from traced_agent import interrupts, logs, metrics, models, provider_errors
 from traced_agent.aws.boto3_session import shared_session
-from traced_agent.errors import ApiError, to_api_error
+from traced_agent.aws.idle_connections import IdleConnections
+from traced_agent.errors import ApiError
+from traced_agent.first_request import FirstRequest
 from traced_agent.http import envelope, function_url
 from traced_agent.http.function_url import Request, Response
 from traced_agent.http.info import InfoRoutes, read_suggestions
 from traced_agent.http.routes import Routes, dispatch
 from traced_agent.http.run_request import RunRequest, parse_request
+from traced_agent.model_errors import to_api_error
 from traced_agent.models import BuildModel
 from traced_agent.run import Answer, Run, run_agent
 from traced_agent.run_agents import RunAgents
-from traced_agent.sessions import SessionStore, turn
-from traced_agent.settings import Settings, SettingsError
+from traced_agent.sessions.store import SessionStore, TimeLimits, Turn, turn
+from traced_agent.settings import Settings, SettingsError, public_model_id
 from traced_agent.streaming.response_writer import ResponseWriter, ResponseWriters
 from traced_agent.tracing.after_response import AfterResponse, start_after_response
 from traced_agent.tracing.observation import Observation
@@ -66,6 +69,8 @@ class Handler:
     suggestions: tuple[str, ...] = ()
     add_search: Callable[[Any], None] | None = None
     """Gives an agent the tool that searches the knowledge base, if one is configured."""
+    connections: IdleConnections = field(default_factory=IdleConnections)
+    first_request: FirstRequest = field(default_factory=lambda: FirstRequest(os.environ))
 
     @property
     def routes(self) -> Routes[Exchange]:
@@ -85,8 +90,11 @@ class Handler:
     def __call__(self, event: Any, context: Any) -> Any:
         """Turn a Lambda event into the response; every exception becomes an error response."""
         run = Run(context.get_remaining_time_in_millis() / 1000)
+        self.first_request.arrived()
         write_timeout_s = run.remaining_s - self._reserve_s(run) / 2
-        with logs.run_context(run), self.writers.open(context.aws_request_id, write_timeout_s) as writer:
+        direct = not function_url.is_url_event(event)
+        writer = self.writers.open(context.aws_request_id, write_timeout_s, direct=direct)
+        with logs.run_context(run), writer:
             try:
                 request = function_url.parse(event)
                 response = dispatch(self.routes, request, Exchange(run, writer, self._authenticate(request)))
@@ -142,26 +150,35 @@ class Handler:
     def _run_agent(
         self, run_request: RunRequest, exchange: Exchange, accept: str, observation: Observation
     ) -> Answer:
-        run = exchange.run
+        run, reserve_s = exchange.run, self._reserve_s(exchange.run)
+        limits = TimeLimits(to_read=run.remaining_s - reserve_s, to_write=run.remaining_s - reserve_s / 2)
         ids = run_request.session_id, run_request.user_id
-        with turn(self.sessions, *ids, seconds=run.remaining_s) as session_manager:
+        with (
+            turn(self.sessions, *ids, seconds=run.remaining_s, limits=limits) as session_turn,
+            self.connections,
+        ):
+            prompt = interrupts.prompt(run_request, session_turn.interrupts if session_turn else ())
             first_event = {"run_id": run.id, "trace_id": run.links["trace_id"]}
             on_event = observation.record_text(exchange.writer.start_stream(accept, first_event))
             run.agents = RunAgents(self.settings.max_turns, self.settings.max_tokens, on_event)
-            agent = self.new_agent(callback_handler=on_event, session_manager=session_manager)
+            agent = self._agent(on_event, session_turn)
             if self.add_search:
                 self.add_search(agent)
                 run.agents.citations = []
             return run_agent(
                 self.tracer.apply_prompt(agent),
-                run_request.text,
+                prompt,
                 agents=run.agents,
-                seconds=run.remaining_s - self._reserve_s(run),
+                seconds=run.remaining_s - reserve_s,
             )
 
+    def _agent(self, on_event: Callable[..., None] | None, session_turn: Turn | None) -> Agent:
+        manager = session_turn.manager if session_turn else None
+        return self.new_agent(callback_handler=on_event, session_manager=manager)
+
     def _reserve_s(self, run: Run) -> float:
-        """Seconds kept after the run: to write the response and to export the trace."""
-        return min(run.remaining_s / 2, self.settings.trace_export_timeout_s + 1)
+        """Seconds kept after the run: to store the turn, to write the response and to export the trace."""
+        return min(run.deadline_s / 2, self.settings.trace_export_timeout_s + 1)
 
     def _error_response(self, run: Run, error: Exception) -> Response:
         api_error = self._to_api_error(error, run)
@@ -175,8 +192,9 @@ class Handler:
         )
 
     def _model_id(self, run: Run) -> str:
-        """The model of the run: the fallback model if the run switched to it."""
-        return (run.agents and run.agents.fallback_model_id) or self.settings.bedrock_model_id
+        """The public id of the run's model: of the fallback model if the run switched to it."""
+        model_id = (run.agents and run.agents.fallback_model_id) or self.settings.bedrock_model_id
+        return public_model_id(model_id)
 
 
 def create_handler(
@@ -204,21 +222,20 @@ def create_handler(
     model = models.build(build_model, settings, session())
     settings = replace(settings, bedrock_model_id=models.model_id(model) or settings.bedrock_model_id)
     tracer.describe_model(model)
-    new_agent = functools.partial(build_agent, model)
-    writers = ResponseWriters(environ, streaming=settings.streaming, tool_details=settings.page)
     sessions = SessionStore.start(settings, session, environ)
     handler = Handler(
         settings,
-        new_agent,
+        functools.partial(build_agent, model),
         tracer,
         after_response,
-        writers,
+        ResponseWriters(environ, streaming=settings.streaming, tool_details=settings.page),
         sessions,
         _authenticator(settings),
         read_suggestions(build_agent),
         _search(settings, session),
+        IdleConnections([getattr(model, "client", None), sessions and sessions.client]),
+        FirstRequest(environ),
     )
-    metrics.emit({metrics.COLD_STARTS: 1})
     startup.done()
     return handler
 

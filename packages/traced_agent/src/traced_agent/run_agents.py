@@ -1,7 +1,7 @@
 """Every agent of a run, nested agents too: their token usage, limits, cancellation and events.
 
 In Strands, the agents that tools, graphs and swarms call have metrics, limits and callback handlers of their
-own. Here every agent gets two hooks when it is created. The hooks find the run in the context, which Strands
+own. Here every agent gets hooks when it is created. The hooks find the run in the context, which Strands
 copies to its threads and tasks.
 """
 
@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from strands import Agent
-from strands.hooks import AfterModelCallEvent, BeforeModelCallEvent
+from strands.hooks import AfterModelCallEvent, BeforeModelCallEvent, MessageAddedEvent
+
+from traced_agent.model_stream import check_responses
+from traced_agent.text import replace_in
 
 OnEvent = Callable[..., None]
 """Receives the events of an agent, as Strands' callback handlers do; `nested_agent` names a nested one."""
@@ -104,11 +107,17 @@ def observe_new_agents() -> None:
         if len(args) < position:  # `position` counts `self`, which is not in `args`
             kwargs.setdefault("callback_handler", functools.partial(_nested_event, kwargs.get("name")))
         original(self, *args, **kwargs)
+        check_responses(self.model)
+        self.add_hook(_message_added, MessageAddedEvent)
         self.add_hook(_before_model_call, BeforeModelCallEvent)
         self.add_hook(_after_model_call, AfterModelCallEvent)
 
     init.adds_run_hooks = True  # type: ignore[attr-defined]
     Agent.__init__ = init  # type: ignore[method-assign]
+
+
+def _message_added(event: MessageAddedEvent) -> None:
+    replace_in(event.message)  # Bedrock and UTF-8 take no half of a surrogate pair
 
 
 def _before_model_call(event: BeforeModelCallEvent) -> None:

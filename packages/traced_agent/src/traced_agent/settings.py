@@ -125,6 +125,11 @@ def _setting(*names: str, parse: Callable[[str], Any], default: Any, secret: boo
     return field(default=default, repr=not secret, metadata={"names": names, "parse": parse})
 
 
+def public_model_id(model_id: str) -> str:
+    """A model's id as callers may see it: of an ARN only what follows the account number."""
+    return model_id.split(":", 5)[-1] if model_id.startswith("arn:") else model_id
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Every setting, parsed. A field's first name is the variable `to_env` writes; all are read."""
@@ -182,6 +187,11 @@ class Settings:
     def uses_bedrock(self) -> bool:
         """Whether the function may invoke a Bedrock model: not with the model id `none`."""
         return self.bedrock_model_id != NO_BEDROCK_MODEL
+
+    @property
+    def public_model_id(self) -> str:
+        """The model's id as callers may see it, without an account number."""
+        return public_model_id(self.bedrock_model_id)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

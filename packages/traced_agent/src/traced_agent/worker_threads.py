@@ -1,4 +1,4 @@
-"""Work that may not outlive its time."""
+"""Runs work in a thread, with a time limit."""
 
 import contextvars
 import functools
@@ -11,18 +11,23 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+MAX_IDLE = 4
+"""Threads that wait for work; a thread that finishes when so many wait already ends."""
+
 _idle: "deque[SimpleQueue[Callable[[], None]]]" = deque()
-"""Where threads wait for work, the last to have had some at the end: to start one is dear."""
+"""The job queues of waiting threads. The last one to finish is used first. Starting a thread is expensive."""
+
+_lock = threading.Lock()
 
 
-class DeadlineExceeded(Exception):  # noqa: N818 - the name that the code of the error bears
-    """The work was not done in time; its thread was left behind."""
+class DeadlineExceeded(Exception):  # noqa: N818 - named like its error code
+    """The work did not finish in time; its thread was abandoned."""
 
 
 def run_with_timeout(seconds: float, work: Callable[[], T]) -> T:
-    """Do the work in a thread of its own, in this context, and give what it gives or raises.
+    """Do the work in another thread, in this context, and return its result or raise its exception.
 
-    A thread can be abandoned where a call under way cannot be interrupted. What that ends with goes nowhere.
+    A call in progress cannot be interrupted, but its thread can be abandoned. Its result is then dropped.
 
     Raises:
         DeadlineExceeded: it takes longer than `seconds`.
@@ -34,9 +39,9 @@ def run_with_timeout(seconds: float, work: Callable[[], T]) -> T:
 
 
 def submit(work: Callable[[], T]) -> Future[T]:
-    """Have the work done in a thread, in this context; `wait` waits for it.
+    """Start the work in a thread, in this context; `wait` waits for it.
 
-    The thread has nothing else to do meanwhile, and is a daemon: it never keeps the process alive.
+    The thread does nothing else meanwhile. It is a daemon, so it never keeps the process alive.
     """
     outcome: Future[T] = Future()
     try:
@@ -44,13 +49,13 @@ def submit(work: Callable[[], T]) -> Future[T]:
     except IndexError:
         jobs = SimpleQueue()
         worker = threading.Thread(target=_work, args=(jobs,), name="worker", daemon=True)
-        contextvars.Context().run(worker.start)  # this context is the work's, not the thread's
+        contextvars.Context().run(worker.start)  # this context belongs to the work, not to the thread
     jobs.put(functools.partial(contextvars.copy_context().run, _settle, outcome, work))
     return outcome
 
 
 def wait(outcome: Future[T], seconds: float) -> bool:
-    """Wait for the work, `seconds` at most; whether it has wait."""
+    """Wait for the work at most `seconds`; returns whether it has finished."""
     try:
         outcome.exception(max(seconds, 0))
     except TimeoutError:
@@ -61,13 +66,16 @@ def wait(outcome: Future[T], seconds: float) -> bool:
 def _work(jobs: "SimpleQueue[Callable[[], None]]") -> None:
     while True:
         jobs.get()()
-        _idle.append(jobs)
+        with _lock:
+            if len(_idle) >= MAX_IDLE:
+                return
+            _idle.append(jobs)
 
 
 def _settle(outcome: Future[T], work: Callable[[], T]) -> None:
     try:
         outcome.set_result(work())
-    except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+    except Exception as error:  # noqa: BLE001 - raised again by the caller of `result`
         outcome.set_exception(error)
     except BaseException as error:  # noqa: BLE001 - a tool's sys.exit() must not end the process
-        outcome.set_exception(RuntimeError(f"{type(error).__name__} in a thread that is not its own"))
+        outcome.set_exception(RuntimeError(f"{type(error).__name__} in a worker thread"))

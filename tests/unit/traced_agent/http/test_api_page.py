@@ -74,7 +74,7 @@ def test_the_examples_bear_the_fields_of_real_answers(calling):
 def test_the_limits_are_those_of_the_code(session_without_network):
     limits = {row[0]: number(row[1]) for row in table("Limits") if re.search(r"\d", row[1])}
     config = build_model(Settings(), session_without_network).client.meta.config
-    assert limits["body"] * 1024**2 == BODY_LIMIT
+    assert limits["body"] * 1024 == BODY_LIMIT
     assert limits["names in one object of the body"] == MOST_NAMES
     assert limits["model calls per run"] == Settings().max_turns
     assert limits["tokens generated per call, and per run before its next call"] == Settings().max_tokens

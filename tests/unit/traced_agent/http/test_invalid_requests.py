@@ -20,7 +20,7 @@ INVALID_JSON = {
     "half a surrogate pair": '{"query": "\\ud83d"}',
     "half a surrogate pair in a name": '{"query": "x", "\\udc00": 1}',
     "an endless nest": "[" * 200_000,
-    "an endless nest of objects": '{"a":' * 100_000,
+    "an endless nest of objects": '{"a":' * 50_000,
     "a number of 5,000 digits": '{"query": ' + "1" * 5_000 + "}",
 }
 

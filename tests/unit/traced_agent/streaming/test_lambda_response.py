@@ -133,9 +133,13 @@ def test_an_error_after_the_answer_has_begun_is_not_posted_a_second_time(client_
     ],
     ids=["no client", "no class", "no posts", "other arguments"],
 )
-def test_a_runtime_client_of_another_build_is_left_alone_with_a_log_line(modules, caplog):
+def test_a_runtime_client_of_another_build_is_left_alone_with_a_log_line_and_a_metric(
+    modules, caplog, capsys
+):
     assert StreamingRuntime.find({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}, modules) is None
-    assert "answers are buffered" in caplog.text
+    assert "responses are buffered" in caplog.text
+    [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert line["RuntimeClientChanged"] == 1
 
 
 def test_the_runtime_client_is_taken_over_where_it_is_as_needed(client_class):
@@ -149,7 +153,7 @@ def test_a_reader_that_hangs_up_harms_neither_the_run_nor_the_end(client_class, 
         for _ in range(200):
             stream.write(b"x" * 10_000)
         stream.end()
-    assert caplog.text.count("the answer's reader has gone") == 1
+    assert caplog.text.count("the client closed the stream") == 1
 
 
 def test_a_reader_that_reads_nothing_is_waited_for_until_the_deadline_and_no_longer(client_class):

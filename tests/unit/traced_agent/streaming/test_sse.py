@@ -38,7 +38,9 @@ def test_an_event_is_two_lines_and_a_blank_one():
     assert encode_event("text", '{"text": "hé"}') == 'event: text\ndata: {"text": "hé"}\n\n'.encode()
 
 
-@pytest.mark.parametrize("text", ["a\nb\r\nc", "data: x\n\nevent: result", "\ud83d", "\x85\u2028\u2029\0😀"])
+@pytest.mark.parametrize(
+    "text", ["a\nb\r\nc", "data: x\n\nevent: result", "\ude00 alone", "\x85\u2028\u2029\0😀"]
+)
 def test_whatever_the_model_says_stays_inside_its_event(text, events, written):
     events.on_event(data=text)
     assert len(written.parts[0].decode().splitlines()) == 3, "for readers that split as Unicode does, too"
@@ -52,7 +54,10 @@ def test_text_and_tools_are_passed_on_and_nothing_else(events, written):
     events.on_event(reasoningText="hm", reasoning=True)
     use = [{"toolUseId": key, "name": name, "input": {}} for key, name in (("1", "clock"), ("2", "sums"))]
     events.on_event(
-        message={"role": "assistant", "content": [{"text": "…"}, *({"toolUse": one} for one in use)]}
+        message={
+            "role": "assistant",
+            "content": [{"text": "Let me see. "}, *({"toolUse": one} for one in use)],
+        }
     )
     results = [
         {"toolUseId": "1", "status": "success", "content": []},

@@ -1,4 +1,4 @@
-"""The JSON that a run's answer or error goes out in."""
+"""The JSON of a run's answer, and of its error."""
 
 from traced_agent.errors import ApiError
 from traced_agent.http.function_url import Response
@@ -7,6 +7,7 @@ from traced_agent.run import Answer, Run
 
 def success(run: Run, query: str, answer: Answer, model_id: str) -> Response:
     """200, with the answer."""
+    optional = {"data": answer.data, "citations": answer.citations, "interrupts": answer.interrupts}
     return Response.json(
         200,
         {
@@ -15,8 +16,7 @@ def success(run: Run, query: str, answer: Answer, model_id: str) -> Response:
             "timestamp": run.timestamp,
             "query": query,
             "response": answer.response,
-            **({"data": answer.data} if answer.data is not None else {}),
-            **({"citations": answer.citations} if answer.citations is not None else {}),
+            **{name: value for name, value in optional.items() if value is not None},
             **run.links,
             "model_id": model_id,
             "stop_reason": answer.stop_reason,
@@ -27,7 +27,7 @@ def success(run: Run, query: str, answer: Answer, model_id: str) -> Response:
 
 
 def failure(run: Run, api_error: ApiError) -> Response:
-    """The api_error's status, with the error."""
+    """The error's status, with its code and message."""
     error = {"code": api_error.code, "message": api_error.message}
     if api_error.field is not None:
         error["field"] = api_error.field

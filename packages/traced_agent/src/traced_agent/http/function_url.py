@@ -1,4 +1,4 @@
-"""Lambda's Function URL events and our Request and Response, either way; pure.
+"""Converts Lambda's Function URL events to `Request`, and `Response` to Lambda's format.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html (payload format 2.0).
 """
@@ -6,14 +6,19 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html (paylo
 import base64
 import binascii
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from traced_agent.errors import ApiError
+from traced_agent.text import replace_surrogates
 
-BODY_LIMIT = 6 * 1024 * 1024
-"""Bytes; Lambda takes no more in a synchronous invocation."""
+BODY_LIMIT = 256 * 1024
+"""Bytes of a decoded body. Valid requests are smaller, and parsing 6 MB of JSON can need 256 MB of memory."""
+
+_GZIP = b"\x1f\x8b"
+"""The first bytes of gzip data, which no JSON begins with."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,13 @@ class Response:
     @classmethod
     def json(cls, status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Self:
         """A response whose body is a JSON object; half a surrogate pair becomes a question mark."""
-        body = json.dumps(content, ensure_ascii=False).encode(errors="replace").decode()
+        body = replace_surrogates(json.dumps(content, ensure_ascii=False))
         return cls(status, body, {"content-type": "application/json", **(headers or {})})
+
+
+def is_url_event(event: Any) -> bool:
+    """Whether this is a Function URL's event, and not a bare body, as `aws lambda invoke` sends it."""
+    return isinstance(event, dict) and bool(_object(_object(event.get("requestContext")).get("http")))
 
 
 def parse(event: Any) -> Request:
@@ -49,15 +59,13 @@ def parse(event: Any) -> Request:
     """
     if not isinstance(event, dict):
         raise ApiError("invalid_request", 'The event must be a JSON object: send {"query": "…"}')
-    http = _object(_object(event.get("requestContext")).get("http"))
-    request = _from_url(event, http) if http else Request("POST", "/", body=_spelled(event))
-    if len(request.body) > BODY_LIMIT:
-        raise ApiError("too_large", f"The body is over {BODY_LIMIT} bytes: send a shorter one")
-    return request
+    if is_url_event(event):
+        return _from_url(event, event["requestContext"]["http"])
+    return Request("POST", "/", body=_limited(_encoded(event)))
 
 
 def to_event(response: Response) -> dict[str, Any]:
-    """Spell a response as Lambda takes it."""
+    """The response in payload format 2.0."""
     return {
         "statusCode": response.status,
         "headers": {"cache-control": "no-store", **response.headers},
@@ -67,16 +75,40 @@ def to_event(response: Response) -> dict[str, Any]:
 
 
 def _from_url(event: dict[str, Any], http: dict[str, Any]) -> Request:
+    headers = {
+        str(name).lower(): value
+        for name, value in _object(event.get("headers")).items()
+        if isinstance(value, str)
+    }
+    body = _decoded(event.get("body") or "", is_base64=event.get("isBase64Encoded") is True)
     return Request(
         method=str(http.get("method", "")).upper(),
         path=str(event.get("rawPath") or http.get("path") or "/"),
-        headers={
-            str(name).lower(): value
-            for name, value in _object(event.get("headers")).items()
-            if isinstance(value, str)
-        },
-        body=_decoded(event.get("body") or "", is_base64=event.get("isBase64Encoded") is True),
+        headers=headers,
+        body=_decompressed(_limited(body), headers.get("content-encoding", "")),
     )
+
+
+def _limited(body: bytes) -> bytes:
+    if len(body) > BODY_LIMIT:
+        raise ApiError("too_large", f"The body is over {BODY_LIMIT // 1024} KB: send a shorter one")
+    return body
+
+
+def _decompressed(body: bytes, encoding: str) -> bytes:
+    """The body without its Content-Encoding; a body that is not gzip, as some proxies send it, stays."""
+    if encoding.strip().lower() not in ("", "identity", "gzip", "x-gzip"):
+        raise ApiError("unsupported_media_type", "The body's Content-Encoding must be gzip, or none")
+    if not body.startswith(_GZIP):
+        return body
+    try:
+        decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        plain = decompressor.decompress(body, BODY_LIMIT + 1)
+    except zlib.error:
+        raise ApiError("invalid_request", "The gzip body is damaged") from None
+    if not decompressor.eof and len(plain) <= BODY_LIMIT:
+        raise ApiError("invalid_request", "The gzip body is incomplete")
+    return _limited(plain)
 
 
 def _decoded(body: Any, *, is_base64: bool) -> bytes:
@@ -88,10 +120,10 @@ def _decoded(body: Any, *, is_base64: bool) -> bytes:
     try:
         return base64.b64decode(raw, validate=True)
     except binascii.Error:
-        raise ApiError("invalid_request", "The event says that its body is base64, and it is not") from None
+        raise ApiError("invalid_request", "The event's body is not base64, as isBase64Encoded says") from None
 
 
-def _spelled(event: dict[str, Any]) -> bytes:
+def _encoded(event: dict[str, Any]) -> bytes:
     try:
         return json.dumps(event).encode()
     except (RecursionError, TypeError, ValueError):

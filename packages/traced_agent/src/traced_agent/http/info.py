@@ -40,7 +40,7 @@ class InfoRoutes:
                 "status": "Healthy",
                 "version": __version__,
                 "python": platform.python_version(),
-                "model_id": self.settings.bedrock_model_id,
+                "model_id": self.settings.public_model_id,
                 "tracing": "on" if self.traced else "off",
                 "time_of_last_update": _STARTED,
             },

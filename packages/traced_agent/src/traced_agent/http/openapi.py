@@ -51,7 +51,7 @@ def description(settings: Settings) -> dict[str, Any]:
     return {
         "name": "Traced agent",
         "version": __version__,
-        "model_id": settings.bedrock_model_id,
+        "model_id": settings.public_model_id,
         "streaming": settings.streaming,
         "sessions": bool(settings.session_bucket),
         "ask": 'POST / {"query": "…"}',

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from traced_agent.errors import STATUS
-from traced_agent.http.run_request import DemoRequest, QueryRequest
+from traced_agent.http.run_request import DemoRequest, QueryRequest, ResumeRequest
 from traced_agent.tracing.tracer import UNTRACED
 
 _STRING = {"type": "string"}
@@ -34,7 +34,7 @@ def schemas(output_model: type[BaseModel] | None, *, streaming: bool) -> dict[st
 
 def _requests() -> dict[str, Any]:
     _, found = models_json_schema(
-        [(QueryRequest, "validation"), (DemoRequest, "validation")],
+        [(model, "validation") for model in (QueryRequest, DemoRequest, ResumeRequest)],
         ref_template="#/components/schemas/{model}",
     )
     requests: dict[str, Any] = {
@@ -51,7 +51,7 @@ def _requests() -> dict[str, Any]:
         "properties": {"prompt": text, **others},
         "required": ["prompt"],
     }
-    kinds = ("QueryRequest", "PromptRequest", "DemoRequest")
+    kinds = ("QueryRequest", "PromptRequest", "DemoRequest", "ResumeRequest")
     return {**requests, "RunRequest": {"oneOf": [_ref(kind) for kind in kinds]}}
 
 
@@ -69,6 +69,7 @@ def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
     cached = dict.fromkeys(("cacheReadInputTokens", "cacheWriteInputTokens"), _COUNT)
     error = {"code": {"enum": sorted(STATUS)}, "message": _STRING}
     citation = _object({"text": _STRING, "source": _STRING, "score": {"type": ["number", "null"]}})
+    interrupt = {"id": _STRING, "name": _STRING, "reason": {}}
     citations = {"type": "array", "items": citation}
     answer = {
         "success": {"const": True},
@@ -93,7 +94,12 @@ def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
     }
     return {
         "Answer": _object(
-            answer, optional={"citations": citations, **({"data": _ref("Data")} if output_model else {})}
+            answer,
+            optional={
+                "citations": citations,
+                "interrupts": {"type": "array", "items": _object(interrupt)},
+                **({"data": _ref("Data")} if output_model else {}),
+            },
         ),
         "Error": _object(
             {"success": {"const": False}, **_RUN, "error": _object(error, optional={"field": _STRING})}

@@ -4,7 +4,17 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
 
 from traced_agent.errors import ApiError
 from traced_agent.http.function_url import Request
@@ -26,7 +36,19 @@ DEMO_QUERIES = {
 MOST_NAMES = 100
 """In one object; more than any request needs, and few enough to tell what is wrong with each."""
 
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+
+def _not_blank(text: str) -> str:
+    """Reject text that is white space to Python, and to Bedrock, but not to pydantic."""
+    if not text.strip():
+        raise PydanticCustomError("string_too_short", "must not be empty")
+    return text
+
+
+_Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
+    AfterValidator(_not_blank),
+]
 _Id = Annotated[str, StringConstraints(max_length=200, pattern=r"^[ -~]+$")]
 _Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Value = Annotated[str, StringConstraints(max_length=1_000)]
@@ -85,7 +107,34 @@ class DemoRequest(_RunFields):
         return DEMO_QUERIES[self.parameters.demo_type]
 
 
-RunRequest: TypeAlias = QueryRequest | DemoRequest
+class InterruptResponse(BaseModel):
+    """The response to one interrupt."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=500)] = Field(
+        description="The interrupt's id, from the answer"
+    )
+    response: JsonValue = Field(description="What the tool's call of interrupt returns")
+
+
+class ResumeRequest(_RunFields):
+    """The responses to a session's interrupts: the run that they stopped continues."""
+
+    name: ClassVar = "query"
+
+    query: _Text | None = Field(
+        None, validation_alias=AliasChoices("query", "prompt"), description="Only recorded on the trace"
+    )
+    interrupt_responses: Annotated[list[InterruptResponse], Field(min_length=1, max_length=50)]
+
+    @property
+    def text(self) -> str:
+        """What is recorded as the query."""
+        return self.query or ""
+
+
+RunRequest: TypeAlias = QueryRequest | DemoRequest | ResumeRequest
 
 Shape = TypeVar("Shape", bound=BaseModel)
 _KNOWN = {"query", "prompt", *QueryRequest.model_fields, *DemoRequest.model_fields} - {"text"}
@@ -115,7 +164,11 @@ def parse_request(
     _take_user(body, user_id)
     if "query" in body and "prompt" in body:
         raise ApiError("invalid_request", "Send query or prompt, not both", field="prompt")
-    shape = DemoRequest if "action" in body else QueryRequest
+    shape: type[RunRequest] = QueryRequest
+    if "action" in body:
+        shape = DemoRequest
+    elif body.get("interrupt_responses") is not None:
+        shape = ResumeRequest
     try:
         parsed: RunRequest = shape.model_validate(body)
     except ValidationError as error:
@@ -149,8 +202,14 @@ def parse_body(request: Request, shape: type[Shape]) -> Shape:
 
 
 def _check_type(headers: Mapping[str, str]) -> None:
-    media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    content_type = headers.get("content-type", "application/json").lower()
+    media_types = {value.partition(";")[0].strip() for value in content_type.split(",")}
+    if len(media_types) > 1:
+        raise ApiError(
+            "unsupported_media_type",
+            "The request has several Content-Type headers: send one, Content-Type: application/json",
+        )
+    if media_types != {"application/json"}:
         raise ApiError(
             "unsupported_media_type",
             "The body must be JSON: send it with the header Content-Type: application/json",
@@ -237,9 +296,11 @@ _WRONG = {
     "string_too_short": "must not be empty",
     "string_too_long": "must be at most {max_length} characters long",
     "string_pattern_mismatch": "must be printable ASCII, and not empty",
-    "list_type": "must be an array of strings",
+    "list_type": "must be an array of {entries}",
     "dict_type": "must be an object of strings",
     "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "too_short": "must have at least {min_length} entry",
     "too_long": "must have at most {max_length} entries",
     "literal_error": "must be {expected}",
     "trace_id": "must be the trace_id of an answer, 32 hexadecimal digits",
@@ -255,9 +316,12 @@ def _wrong(breach: Any, shape: type[BaseModel]) -> str:
     if breach["type"] == "extra_forbidden":
         known = f": the fields are {_names(shape)}" if len(breach["loc"]) == 1 else ""
         return f"is not a known field{known}"
-    return _WRONG[breach["type"]].format(**breach.get("ctx", {}))
+    entries = "objects with id and response" if breach["loc"][0] == "interrupt_responses" else "strings"
+    return _WRONG[breach["type"]].format(**{"entries": entries, **breach.get("ctx", {})})
 
 
 def _names(shape: type[BaseModel]) -> str:
-    fields = ["query" if name == "text" else name for name in shape.model_fields]
+    fields = {"query" if name == "text" else name for name in shape.model_fields}
+    if shape is QueryRequest:
+        fields.add("interrupt_responses")
     return ", ".join(sorted(fields))

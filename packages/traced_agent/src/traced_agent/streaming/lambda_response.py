@@ -1,8 +1,8 @@
-"""Answers that leave while they are made: Lambda's streaming response, from the plain Python function.
+"""Lambda response streaming from the plain Python function.
 
-AWS's Python runtime client posts an answer once the handler has returned. The Runtime API itself takes it in
-chunks, from whoever posts it; so here the function posts for its own request, and what the runtime client
-would have posted for that request is dropped. On the day AWS streams Python's answers, delete this module.
+AWS's Python runtime client posts a response after the handler has returned. The Runtime API itself accepts a
+response in chunks from any process of the environment. So the function posts the response to its own request,
+and the runtime client's own post for that request is dropped. Delete this module when AWS's client streams.
 
 Sources: the chunked post and its error trailers,
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming;
@@ -13,7 +13,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-m
 import base64
 import functools
 import http.client
-import inspect
 import json
 import logging
 import sys
@@ -22,25 +21,26 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, Self
 
+from traced_agent.runtime_client import find_client, on_next_invocation, report_change, takes_request_id
+
 HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response"
-"""The content type under which Lambda reads a status and headers off the front of a stream."""
+"""With this content type Lambda reads the status and headers from the beginning of the stream."""
 
 _SEPARATOR = bytes(8)
 _POSTS = ("post_invocation_result", "post_invocation_error")
-_WAIT = "wait_next_invocation"
 _LEAST_WAIT_S = 1.0
 
 logger = logging.getLogger(__name__)
 
 
 def prelude(response: Mapping[str, Any]) -> bytes:
-    """What stands before the body: the status, headers and cookies of a payload v2 response."""
+    """The bytes before the body: the status, headers and cookies of a payload v2 response."""
     metadata = {key: response[key] for key in ("statusCode", "headers", "cookies") if key in response}
     return json.dumps(metadata).encode() + _SEPARATOR
 
 
 def body_bytes(response: Mapping[str, Any]) -> bytes:
-    """The bytes that a payload v2 response spells."""
+    """The body of a payload v2 response, decoded."""
     text: str = response.get("body", "")
     return base64.b64decode(text) if response.get("isBase64Encoded") else text.encode()
 
@@ -51,16 +51,16 @@ def encode_response(response: Mapping[str, Any]) -> bytes:
 
 
 class ResponseStream:
-    """One answer on its way to the Runtime API. One thread at a time may use it.
+    """One response that is being sent to the Runtime API. One thread at a time may use it.
 
-    When the other end has gone, or has read nothing until the deadline, writing does nothing from then on:
-    the run goes on, and the next request finds a sound environment.
+    When the connection is closed, or nothing was read until the deadline, `write` does nothing from then on;
+    the run continues, and the environment stays usable.
     """
 
     def __init__(self, connection: http.client.HTTPConnection, deadline: float) -> None:
         self._connection = connection
         self._deadline = deadline
-        self._gone = False
+        self._closed = False
 
     def write(self, data: bytes) -> None:
         """Send one chunk, waiting for a slow reader until the deadline."""
@@ -68,36 +68,38 @@ class ResponseStream:
             self._send(b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self, error: BaseException | None = None) -> None:
-        """Send the last chunk, with Lambda's error trailers if something went wrong; see the answer off."""
+        """Send the last chunk, with Lambda's error trailers if `error` is given, and read the receipt."""
         self._send(b"0\r\n" + (_error_trailers(error) if error else b"") + b"\r\n")
         try:
-            if not self._gone:
+            if not self._closed:
                 self._await_receipt()
         finally:
             self._connection.close()
 
     def _send(self, data: bytes) -> None:
-        if self._gone:
+        if self._closed:
             return
         try:
             self._connection.sock.settimeout(max(_LEAST_WAIT_S, self._deadline - time.time()))
             self._connection.send(data)
         except OSError as error:
-            self._gone = True
-            logger.warning("the answer's reader has gone: %r", error)
+            self._closed = True
+            logger.warning("the client closed the stream: %r", error)
 
     def _await_receipt(self) -> None:
         try:
             receipt = self._connection.getresponse()
             if receipt.status != http.client.ACCEPTED:
-                logger.warning("Lambda refused the stream with %d: %s", receipt.status, receipt.read(500))
+                logger.warning("Lambda rejected the stream with %d: %s", receipt.status, receipt.read(500))
         except (OSError, http.client.HTTPException) as error:
-            logger.warning("the answer's reader has gone: %r", error)
+            logger.warning("the client closed the stream: %r", error)
 
 
 def _error_trailers(error: BaseException) -> bytes:
     kind = f"Function.{type(error).__name__}"
-    body = json.dumps({"errorType": kind, "errorMessage": "the answer broke off; the log says why"})
+    body = json.dumps(
+        {"errorType": kind, "errorMessage": "The response is incomplete: see the function's log"}
+    )
     return (
         f"Lambda-Runtime-Function-Error-Type: {kind}\r\n"
         f"Lambda-Runtime-Function-Error-Body: {base64.b64encode(body.encode()).decode()}\r\n"
@@ -105,36 +107,35 @@ def _error_trailers(error: BaseException) -> bytes:
 
 
 class StreamingRuntime:
-    """Posts answers in the runtime client's stead."""
+    """Posts responses in place of the runtime client."""
 
     def __init__(self, client: type, address: str) -> None:
-        """Make `client`, awslambdaric's class, pass over the requests that are answered here."""
+        """Wrap `client`, awslambdaric's class, so that it skips the requests that are answered here."""
         self._address = address
         self._posted: set[str] = set()
         self._invocation_id: str | None = None
         for name in _POSTS:
             setattr(client, name, self._unless_posted(getattr(client, name)))
-        if wait := getattr(client, _WAIT, None):
-            setattr(client, _WAIT, self._noting_id(wait))
+        if not on_next_invocation(client, after=self._note_invocation):
+            report_change("streamed responses carry no invocation id")
 
     @classmethod
     def find(cls, environ: Mapping[str, str], modules: Mapping[str, ModuleType] = sys.modules) -> Self | None:
-        """Take over from the runtime client of this process, if it is built as this module needs it.
+        """Wrap the runtime client of this process, if it is as this module needs it.
 
-        What is needed of it: a class `LambdaRuntimeClient` whose two posts take the request id first.
-        Otherwise None, and a log line.
+        It needs a class `LambdaRuntimeClient` whose two posts take the request id first. Otherwise returns
+        None, with a log line and the metric `RuntimeClientChanged`.
         """
-        client = getattr(modules.get("awslambdaric.lambda_runtime_client"), "LambdaRuntimeClient", None)
-        address = environ.get("AWS_LAMBDA_RUNTIME_API")
-        if client and address and all(_takes_request_id(client, name) for name in _POSTS):
+        client, address = find_client(modules), environ.get("AWS_LAMBDA_RUNTIME_API")
+        if client and address and all(takes_request_id(client, name) for name in _POSTS):
             return cls(client, address)
-        logger.warning("this runtime client is not one that streaming knows: answers are buffered")
+        report_change("responses are buffered, not streamed")
         return None
 
     def open(self, request_id: str, response: Mapping[str, Any], *, deadline: float) -> ResponseStream:
-        """Begin to answer a request: `response` has status, headers and cookies; what is written is the body.
+        """Begin the response to a request: `response` has status, headers and cookies; the body is written.
 
-        A slow reader is waited for until `deadline`, in seconds since the epoch.
+        A slow client is waited for until `deadline`, in seconds since the epoch.
         """
         stream = ResponseStream(self._connect(request_id), deadline)
         self._posted.add(request_id)
@@ -142,7 +143,7 @@ class StreamingRuntime:
         return stream
 
     def post(self, request_id: str, response: Mapping[str, Any], *, deadline: float) -> None:
-        """Answer a request with a finished payload v2 response."""
+        """Post a complete payload v2 response."""
         stream = self.open(request_id, response, deadline=deadline)
         stream.write(body_bytes(response))
         stream.end()
@@ -162,29 +163,16 @@ class StreamingRuntime:
         connection.endheaders()
         return connection
 
-    def _unless_posted(self, post: Callable[..., None]) -> Callable[..., None]:
+    def _unless_posted(self, post: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(post)
-        def pass_over(client: Any, invoke_id: str, *arguments: Any, **named: Any) -> None:
-            if invoke_id in self._posted:
-                self._posted.discard(invoke_id)
-                return
-            post(client, invoke_id, *arguments, **named)
+        def post_unless_posted(*args: Any, **kwargs: Any) -> Any:
+            request_id = kwargs.get("invoke_id", args[1] if len(args) > 1 else None)
+            if request_id in self._posted:
+                self._posted.discard(request_id)
+                return None
+            return post(*args, **kwargs)
 
-        return pass_over
+        return post_unless_posted
 
-    def _noting_id(self, wait: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(wait)
-        def wait_next_invocation(client: Any) -> Any:
-            request = wait(client)
-            self._invocation_id = getattr(request, "invocation_id", None)
-            return request
-
-        return wait_next_invocation
-
-
-def _takes_request_id(client: type, name: str) -> bool:
-    code = getattr(getattr(client, name, None), "__code__", None)
-    if code is None:
-        return False
-    # A monitoring SDK may have wrapped the method in a function of `*args`, which passes them on.
-    return code.co_varnames[1:2] == ("invoke_id",) or bool(code.co_flags & inspect.CO_VARARGS)
+    def _note_invocation(self, request: Any) -> None:
+        self._invocation_id = getattr(request, "invocation_id", None)

@@ -1,4 +1,4 @@
-"""How an answer leaves: in one piece, or while it is made."""
+"""How a response leaves the function: complete, or while it is generated."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,13 +13,13 @@ from traced_agent.streaming.lambda_response import ResponseStream, StreamingRunt
 from traced_agent.streaming.sse import SseWriter
 
 BUFFERED = {"x-response-mode": "buffered"}
-"""Says, to who asked for a stream, that this is none."""
+"""Tells a client that asked for a stream that this response is none."""
 
 
 class ResponseWriter:
-    """One answer's way out: begun when the agent starts, finished with the whole of it.
+    """Sends one response: begun when the agent starts if it is streamed, and finished with the whole of it.
 
-    An exception that passes through breaks a begun stream off, so that no reader takes it for complete.
+    An exception that passes through ends a begun stream with an error, so no client takes it for complete.
     """
 
     def __init__(
@@ -50,15 +50,15 @@ class ResponseWriter:
             self._events.close()
             self._stream.end(error)
 
-    def start_stream(self, accept: str, opening: Mapping[str, Any]) -> Callable[..., None] | None:
-        """Stream from here on, where the caller asks for it and the URL can.
+    def start_stream(self, accept: str, first_event: Mapping[str, Any]) -> Callable[..., None] | None:
+        """Stream from now on, if the client asks for it and the URL can.
 
         Args:
             accept: the request's header.
-            opening: the first event's object.
+            first_event: the `start` event's object.
 
         Returns:
-            What the agent is to call back with what it says; None where nobody listens.
+            The agent's `callback_handler`; None if the response is buffered.
         """
         self._asked = wants(accept, EVENT_STREAM)
         if not (self._asked and self._runtime):
@@ -66,11 +66,11 @@ class ResponseWriter:
         head = {"statusCode": 200, "headers": sse.HEADERS}
         self._stream = self._runtime.open(self._request_id, head, deadline=self._deadline)
         self._events = SseWriter(self._stream.write, tool_details=self._tool_details)
-        self._events.send("start", opening)
+        self._events.send("start", first_event)
         return self._events.on_event
 
     def finish(self, response: Response) -> Any:
-        """Send the answer, or what is left to say of it; gives what the handler must return."""
+        """Send the response, or the rest of it; returns what the handler must return."""
         if self._stream and self._events:
             self._events.close("result" if response.status == 200 else "error", response.body)
             self._stream.end()
@@ -85,10 +85,11 @@ class ResponseWriter:
 
 
 class ResponseWriters:
-    """Answers' ways out, for the life of the process.
+    """Opens a writer for each request.
 
-    Where the URL streams, every answer is posted in its format: AWS says nowhere that such a URL reads the
-    JSON that a buffered one takes. Where the runtime client cannot be taken over, it is given the same bytes.
+    On a streaming URL every response is sent in that format: AWS does not document that such a URL reads the
+    JSON of a buffered response. If the runtime client cannot be wrapped, it is given the same bytes. A direct
+    invocation has no URL, and gets JSON.
     """
 
     def __init__(
@@ -102,8 +103,10 @@ class ResponseWriters:
         self._tool_details = tool_details
         self._runtime = StreamingRuntime.find(environ) if streaming else None
 
-    def open(self, request_id: str, seconds: float) -> ResponseWriter:
-        """The way out for a request's answer; a slow reader is waited for so many seconds."""
+    def open(self, request_id: str, seconds: float, *, direct: bool = False) -> ResponseWriter:
+        """The writer of a request's response; a slow client is waited for so many seconds."""
+        if direct:
+            return ResponseWriter()
         return ResponseWriter(
             self._runtime,
             request_id,

@@ -1,7 +1,7 @@
-"""Server-sent events: what a streamed answer says, and when.
+"""Server-sent events: what a streamed answer contains, and when.
 
-`start` opens it, `text` and `tool` follow as the agent works, and one of `result` and `error` closes it. Each
-carries one JSON object. Format: https://html.spec.whatwg.org/multipage/server-sent-events.html.
+`start` is first; `text`, `tool` and `reset` follow as the agent works; `result` or `error` is last. Each has
+one JSON object. Format: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
 
 import json
@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from traced_agent.streaming.answer_text import AnswerText
+
 HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store"}
 HEARTBEAT = b": still working\n\n"
 
 _LINE_BREAKS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
-"""To Unicode, not to the format: but many readers split lines as Unicode does, httpx among them."""
+"""Line breaks to Unicode but not to the format; many clients, such as httpx, split lines as Unicode does."""
 
 
 def encode_event(event: str, content: str) -> bytes:
-    """One event on the wire; `content` is JSON in one line.
+    """One event's bytes; `content` is JSON in one line.
 
-    Half a surrogate pair, which UTF-8 cannot carry, leaves as JSON's escape for it, and so does what any
-    reader could take for the end of a line.
+    Half a surrogate pair, which UTF-8 cannot encode, is sent as JSON's escape, and so is every character that
+    a client could take for the end of a line.
     """
     data = content.translate(_LINE_BREAKS)
     return f"event: {event}\ndata: {data}\n\n".encode("utf-8", "backslashreplace")
@@ -32,9 +34,9 @@ LONGEST_OUTPUT = 4_000
 
 
 class SseWriter:
-    """Writes the events of one answer, from any thread, and a comment when nothing was said for a while.
+    """Writes the events of one answer, from any thread, and a comment after each silence.
 
-    Once closed it says nothing more: a run that was abandoned may talk on.
+    Once closed it writes nothing more, also when an abandoned run continues.
     """
 
     def __init__(
@@ -45,8 +47,9 @@ class SseWriter:
         self._silence_s = silence_s
         self._writing = threading.Lock()
         self._closed = threading.Event()
-        self._spoke = time.monotonic()
+        self._last_write = time.monotonic()
         self._tools: dict[str, str] = {}
+        self._text = AnswerText(self.send)
         threading.Thread(target=self._break_silences, name="heartbeat", daemon=True).start()
 
     def send(self, event: str, content: Mapping[str, Any]) -> None:
@@ -60,17 +63,19 @@ class SseWriter:
                 self._write(encode_event(event, content))
             self._closed.set()
 
-    def on_event(self, *, nested_agent: str | None = None, **said: Any) -> None:
-        """Pass on the text and the tools in what Strands says: an Agent's `callback_handler`.
+    def on_event(self, *, nested_agent: str | None = None, **event: Any) -> None:
+        """Send the text and the tools of what Strands reports: an Agent's `callback_handler`.
 
         Args:
             nested_agent: the name of the agent, if another agent called it: its text is not the answer's.
-            said: Strands' event.
+            event: Strands' event.
         """
         agent = {"agent": nested_agent} if nested_agent else {}
-        if said.get("data"):
-            self.send("agent" if nested_agent else "text", {**agent, "text": said["data"]})
-        for block in said.get("message", {}).get("content", ()):
+        if not nested_agent:
+            self._text.on_event(event)
+        elif event.get("data"):
+            self.send("agent", {**agent, "text": event["data"]})
+        for block in event.get("message", {}).get("content", ()):
             if "toolUse" in block:
                 self._tool_started(block["toolUse"], agent)
             elif "toolResult" in block:
@@ -82,16 +87,16 @@ class SseWriter:
         self.send("tool", {"name": use["name"], "state": "started", **agent, **details})
 
     def _tool_ended(self, result: Mapping[str, Any], agent: Mapping[str, str]) -> None:
-        name = self._tools.pop(result["toolUseId"], "tool")
-        state = "failed" if result["status"] == "error" else "finished"
-        details = {"id": result["toolUseId"], "output": _output(result)} if self._tool_details else {}
+        name = self._tools.pop(result.get("toolUseId", ""), "tool")
+        state = "failed" if result.get("status") == "error" else "finished"
+        details = {"id": result.get("toolUseId"), "output": _output(result)} if self._tool_details else {}
         self.send("tool", {"name": name, "state": state, **agent, **details})
 
     def _write_if_open(self, data: bytes) -> None:
         with self._writing:
             if not self._closed.is_set():
                 self._write(data)
-                self._spoke = time.monotonic()
+                self._last_write = time.monotonic()
 
     def _break_silences(self) -> None:
         while not self._closed.wait(self._silence_left()):
@@ -99,7 +104,7 @@ class SseWriter:
                 self._write_if_open(HEARTBEAT)
 
     def _silence_left(self) -> float:
-        return self._spoke + self._silence_s - time.monotonic()
+        return self._last_write + self._silence_s - time.monotonic()
 
 
 def _output(result: Mapping[str, Any]) -> str:

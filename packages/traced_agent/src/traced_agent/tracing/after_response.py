@@ -8,7 +8,6 @@ otherwise the environment hangs until the function's timeout.
 Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 """
 
-import functools
 import http.client
 import json
 import logging
@@ -16,7 +15,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
+
+from traced_agent.runtime_client import find_client, on_next_invocation, report_change
 
 if TYPE_CHECKING:
     from traced_agent.settings import Settings
@@ -148,9 +150,9 @@ class AfterResponse:
         self._export = export
         self._budget_s = budget_s
         self._extension = extension
-        self._signalled = False
+        self._signal: PostedSignal | None = None
         if extension is not None:
-            self._signalled = _signal_responses(extension.posted)
+            self._signal = PostedSignal(extension.posted)
             threading.Thread(
                 target=extension.run, args=(export, budget_s), name="after-response", daemon=True
             ).start()
@@ -165,7 +167,9 @@ class AfterResponse:
         if self._extension is None or not self._extension.alive:
             self._export(max(0.0, min(self._budget_s, remaining_s - _RESERVE_S)))
         else:
-            self._extension.posted.add(request_id, _MAX_POSTING_S if self._signalled else 0.0)
+            self._extension.posted.add(
+                request_id, _MAX_POSTING_S if self._signal and self._signal.works else 0.0
+            )
 
 
 def start_after_response(
@@ -185,24 +189,31 @@ def start_after_response(
     return AfterResponse(export, settings.trace_export_timeout_s)
 
 
-def _signal_responses(posted: PostedResponses) -> bool:
-    """Record when a response was posted: the runtime client asks for the next request after that.
+class PostedSignal:
+    """Reports to `posted` when the runtime client has posted a response.
 
-    The handler cannot know it: it returns before its response is posted. Returns whether the client exists.
+    The handler cannot know that: it returns before its response is posted. But a client that asks for its
+    next request has posted the response to the last one.
     """
-    client = sys.modules.get("awslambdaric.lambda_runtime_client")
-    base = getattr(client, "LambdaRuntimeClient", None)
-    if base is None:
-        return False
-    wait_next = base.wait_next_invocation
 
-    @functools.wraps(wait_next)
-    def wait_next_invocation(self: Any) -> Any:
-        if (last := getattr(self, "_answering", None)) is not None:
-            posted.add(last)
-        request = wait_next(self)
-        self._answering = request.invoke_id
-        return request
+    def __init__(self, posted: PostedResponses, modules: Mapping[str, ModuleType] = sys.modules) -> None:
+        self._posted = posted
+        self._request_id: str | None = None
+        client = find_client(modules)
+        self.works = client is not None and on_next_invocation(client, before=self._before, after=self._after)
+        """Whether the moment of the post is known; otherwise export begins as soon as the handler returns."""
+        if not self.works:
+            self._report()
 
-    base.wait_next_invocation = wait_next_invocation
-    return True
+    def _before(self) -> None:
+        if self._request_id is not None:
+            self._posted.add(self._request_id)
+
+    def _after(self, request: Any) -> None:
+        self._request_id = getattr(request, "invoke_id", None)
+        if self._request_id is None and self.works:
+            self.works = False
+            self._report()
+
+    def _report(self) -> None:
+        report_change("traces are exported when the handler returns, not after its response is posted")

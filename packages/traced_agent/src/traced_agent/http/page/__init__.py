@@ -30,7 +30,7 @@ def response(settings: Settings, *, suggestions: tuple[str, ...] = (), feedback:
         feedback: whether `POST /feedback` is available, so that the page shows thumbs up and down.
     """
     config = {
-        "model": settings.bedrock_model_id,
+        "model": settings.public_model_id,
         "sessions": bool(settings.session_bucket),
         "suggestions": suggestions,
         "feedback": feedback,

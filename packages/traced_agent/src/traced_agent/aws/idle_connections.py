@@ -1,0 +1,32 @@
+"""Closes connections that have been idle for long.
+
+Lambda freezes the environment between requests. A peer or a NAT gateway may drop an idle connection meanwhile
+without the function seeing it. A request that is sent over it gets no response, and is sent again only after
+the read timeout, a minute for the model.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+MAX_IDLE_S = 30.0
+"""Below the idle timeouts of AWS's load balancers (60 s) and NAT gateways (350 s)."""
+
+
+class IdleConnections:
+    """The connections of boto3 clients; a context manager around each use of them."""
+
+    def __init__(self, clients: Iterable[Any] = (), *, clock: Callable[[], float] = time.time) -> None:
+        """`clock` must go on while the environment is frozen, as the wall clock does."""
+        self._clients = [client for client in clients if hasattr(client, "close")]
+        self._clock = clock
+        self._used = clock()
+
+    def __enter__(self) -> Self:
+        if self._clock() - self._used > MAX_IDLE_S:
+            for client in self._clients:
+                client.close()  # botocore opens new connections afterwards
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._used = self._clock()

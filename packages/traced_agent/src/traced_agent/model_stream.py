@@ -1,0 +1,63 @@
+"""Checks that each response of the model is complete, before the agent uses it.
+
+Strands takes a stream that ends without `messageStop` for a complete answer, and a stop reason of `tool_use`
+without a toolUse for a call of no tools.
+"""
+
+import functools
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from strands.models import Model
+
+
+class IncompleteModelResponse(Exception):  # noqa: N818 - names what was received
+    """The model's response ended early, or lacks what its stop reason announces; the message says which."""
+
+
+def check_responses(model: Model) -> None:
+    """Make the model raise `IncompleteModelResponse` for each incomplete response; applied once per model."""
+    stream = model.stream
+    if getattr(stream, "checks_responses", False):
+        return
+
+    @functools.wraps(stream)
+    async def checked(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        response = _Response()
+        try:
+            async for event in stream(*args, **kwargs):
+                response.add(event)
+                yield event
+        except KeyError as error:
+            raise IncompleteModelResponse(f"its response has no {error}") from error
+        cancelled = kwargs.get("cancel_signal")
+        if not (cancelled is not None and cancelled.is_set()):
+            response.check()
+
+    checked.checks_responses = True  # type: ignore[attr-defined]
+    model.stream = checked  # type: ignore[method-assign]
+
+
+class _Response:
+    def __init__(self) -> None:
+        self._stop_reason: str | None = None
+        self._tool_use = False
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Note what a stream event says."""
+        if stop := event.get("messageStop"):
+            self._stop_reason = stop.get("stopReason")
+        elif start := event.get("contentBlockStart"):
+            self._note_tool((start.get("start") or {}).get("toolUse"))
+        elif delta := event.get("contentBlockDelta"):
+            self._note_tool((delta.get("delta") or {}).get("toolUse"))
+
+    def _note_tool(self, tool_use: Mapping[str, Any] | None) -> None:
+        self._tool_use = self._tool_use or bool(tool_use and tool_use.get("name"))
+
+    def check(self) -> None:
+        """Raise an exception if the response is not complete."""
+        if not self._stop_reason:
+            raise IncompleteModelResponse("its response broke off")
+        if self._stop_reason == "tool_use" and not self._tool_use:
+            raise IncompleteModelResponse("it stopped to use a tool and named none")
