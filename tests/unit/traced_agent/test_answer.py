@@ -114,6 +114,6 @@ def test_health_says_what_runs_and_asks_no_model(calling, path):
     called = calling()
     status, body, _ = called.post(None, method="GET", path=path)
     assert status == 200
-    assert list(body) == ["status", "version", "python", "model_id", "tracing"]
+    assert list(body) == ["status", "version", "python", "model_id", "tracing", "time_of_last_update"]
     assert (body["status"], body["tracing"]) == ("Healthy", "off")
     assert called.model.requests == []

@@ -1,6 +1,7 @@
 """What a request gets that cannot be answered: which status, which code, which words."""
 
 import base64
+import gzip
 import json
 
 import pytest
@@ -83,12 +84,54 @@ def test_what_is_no_request_is_refused_and_the_field_named(calling, body, field)
     assert called.model.requests == []
 
 
-@pytest.mark.parametrize(
-    "raw", [b"\xff\xfe", b'{"query": "\xff"}', '{"query": "x"}'.encode("utf-16"), b"\x1f\x8b\x08\x00gzip"]
-)
+@pytest.mark.parametrize("raw", [b"\xff\xfe", b'{"query": "\xff"}', '{"query": "x"}'.encode("utf-16")])
 def test_what_is_not_utf8_is_refused(calling, raw):
     answer = calling().post(base64.b64encode(raw).decode(), is_base64=True)
     refused(answer, 400, "invalid_json")
+
+
+def gzipped(called, raw, headers):
+    return called.post(base64.b64encode(raw).decode(), is_base64=True, headers=headers)
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-encoding": "gzip"}, {"content-encoding": " X-GZIP"}])
+def test_a_gzip_body_is_read(calling, headers):
+    assert gzipped(calling(), gzip.compress(b'{"query": "Hi"}'), headers)[1]["query"] == "Hi"
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "code"),
+    [
+        (gzip.compress(b"x" * (BODY_LIMIT + 1)), 413, "too_large"),
+        (gzip.compress(b'{"query": "Hi"}')[:-9], 400, "invalid_request"),
+        (b"\x1f\x8b\x08\x00gzip", 400, "invalid_request"),
+        (b"\x1f\x8b", 400, "invalid_request"),
+    ],
+    ids=["too large", "cut off", "damaged", "empty"],
+)
+def test_a_gzip_body_that_cannot_be_read_is_rejected(calling, raw, status, code):
+    error, _ = refused(gzipped(calling(), raw, {"content-encoding": "gzip"}), status, code)
+    assert "UTF-8" not in error["message"]
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip"])
+def test_another_content_encoding_is_rejected_with_the_one_to_use(calling, encoding):
+    error, _ = refused(
+        gzipped(calling(), b"{}", {"content-encoding": encoding}), 415, "unsupported_media_type"
+    )
+    assert "gzip" in error["message"]
+
+
+def test_two_content_types_are_rejected_with_the_reason(calling, event):
+    headers = {"Content-Type": "application/json, text/plain"}
+    error, _ = refused(calling()(event({"query": "x"}, headers=headers)), 415, "unsupported_media_type")
+    assert "several Content-Type headers" in error["message"]
+
+
+@pytest.mark.parametrize("blank", ["\x1c", "\x1d\x1e\x1f", "\x85", "\u2003", " \n"])
+def test_text_that_bedrock_takes_for_blank_is_rejected(calling, blank):
+    error, _ = refused(calling().post({"query": blank}), 400, "invalid_request")
+    assert (error["field"], error["message"]) == ("query", "query must not be empty")
 
 
 def test_what_claims_base64_and_is_not_is_refused(calling):

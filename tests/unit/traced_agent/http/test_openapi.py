@@ -73,8 +73,8 @@ def test_no_name_in_the_document_is_private():
 def test_each_kind_of_request_has_a_complete_schema():
     schemas = openapi.document(Settings())["components"]["schemas"]
     kinds = [kind["$ref"].rpartition("/")[2] for kind in schemas["RunRequest"]["oneOf"]]
-    assert kinds == ["QueryRequest", "PromptRequest", "DemoRequest"]
-    for kind, field in zip(kinds, ("query", "prompt", "action"), strict=True):
+    assert kinds == ["QueryRequest", "PromptRequest", "DemoRequest", "ResumeRequest"]
+    for kind, field in zip(kinds, ("query", "prompt", "action", "interrupt_responses"), strict=True):
         assert schemas[kind]["required"] == [field]
         assert field in schemas[kind]["properties"]
         assert schemas[kind]["additionalProperties"] is False
