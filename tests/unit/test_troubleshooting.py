@@ -32,6 +32,7 @@ RETURNING = {
     ROOT / "layers" / "__init__.py",
     *ROOT.glob("packages/traced_agent/src/**/errors.py"),
     *ROOT.glob("packages/traced_agent/src/**/errors/*.py"),
+    ROOT / "packages" / "traced_agent" / "src" / "traced_agent" / "bedrock_denials.py",
 }
 """Files whose functions return messages to those that raise them."""
 
