@@ -51,8 +51,8 @@ def test_the_document_takes_what_the_function_takes(calling, validator, body):
 def test_answers_and_errors_are_as_documented(calling, validator):
     called = calling()
     validator("Answer").validate(called.post({"query": "x"})[1])
-    validator("Error").validate(called.post({"query": 7})[1])
-    validator("Error").validate(called.post({"query": "x"}, path="/nope")[1])
+    validator("ErrorResponse").validate(called.post({"query": 7})[1])
+    validator("ErrorResponse").validate(called.post({"query": "x"}, path="/nope")[1])
     validator("Health").validate(called.post(None, method="GET", path="/health")[1])
 
 

@@ -158,8 +158,8 @@ def _errors(statuses: Iterable[int], auth: str) -> dict[str, Any]:
 
 def _error_schema(status: int) -> dict[str, Any]:
     if status in _BY_LAMBDA:
-        return {"anyOf": [_ref("Error"), _ref("LambdaError")]}
-    return _ref("Error")
+        return {"anyOf": [_ref("ErrorResponse"), _ref("LambdaError")]}
+    return _ref("ErrorResponse")
 
 
 def _ref(schema: str) -> dict[str, str]:

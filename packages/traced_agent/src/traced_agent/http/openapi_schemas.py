@@ -101,7 +101,7 @@ def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
                 **({"data": _ref("Data")} if output_model else {}),
             },
         ),
-        "Error": _object(
+        "ErrorResponse": _object(
             {"success": {"const": False}, **_RUN, "error": _object(error, optional={"field": _STRING})}
         ),
         "LambdaError": {
@@ -123,12 +123,12 @@ def _events() -> dict[str, Any]:
         "reset": _object({"reason": _STRING}),
     }
     named = {f"{name.title()}Event": schema for name, schema in events.items()}
-    data = [*map(_ref, named), _ref("Answer"), _ref("Error")]
+    data = [*map(_ref, named), _ref("Answer"), _ref("ErrorResponse")]
     return {
         **named,
         "EventData": {
             "oneOf": data,
-            "description": "The data of one event: `result` is an Answer, `error` an Error",
+            "description": "The data of one event: `result` is an Answer, `error` an ErrorResponse",
         },
         "EventStream": {
             "type": "string",
