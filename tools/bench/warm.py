@@ -39,9 +39,9 @@ LOADED_AT_MOST = 6
 _BARE = "a bare Strands agent call"
 _OURS = "ours"
 _COSTS_NOTE = """\
-One environment, frozen between its requests; a question that makes the agent use a tool. What stands between
-the second row and the last is the trace: its spans; OpenTelemetry's encoder and a connection of its own, for
-none outlives a freeze; and Langfuse's SDK, which looks through every attribute."""
+One environment, frozen between its requests; a question that makes the agent use a tool. The difference
+between the second row and the last is the cost of the trace: its spans, OpenTelemetry's encoder, the request
+to the backend on a kept connection, and Langfuse's SDK, which examines every attribute."""
 _IDLE = "a handler that does nothing"
 _MEMORY_NOTE = """\
 AWS's runtime client sets the trace id of each request in the environment, and the C library never gives back

@@ -122,6 +122,9 @@ class To:
     def refresh_credentials(self):
         return False
 
+    def needs_flush(self):
+        return True
+
     def flush_sdk(self):
         pass
 

@@ -126,6 +126,9 @@ def test_an_export_that_is_still_under_way_is_waited_for_and_not_doubled(tracing
             sent.extend(span.name for span in attempt.pending)
             attempt.sent.update((s.context.trace_id, s.context.span_id) for s in attempt.pending)
 
+        def needs_flush(self):
+            return True
+
         def flush_sdk(self):
             pass
 
@@ -159,6 +162,9 @@ def test_an_export_never_raises(tracing_to, caplog):
 
         def send(self, attempt):
             raise SystemExit(3)
+
+        def needs_flush(self):
+            return True
 
         def flush_sdk(self):
             raise SystemExit(4)

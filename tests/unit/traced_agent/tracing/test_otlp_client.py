@@ -22,6 +22,9 @@ class To:
     def send(self, attempt):
         self.client.send(attempt.pending, attempt)
 
+    def needs_flush(self):
+        return True
+
     def flush_sdk(self):
         pass
 
@@ -67,6 +70,19 @@ def test_a_backend_is_trusted_by_the_roots_that_are_named(tracing_to, tls, certi
     traced.run("one")
     traced.export()
     assert backend.names == ["one"]
+
+
+def test_one_tls_handshake_serves_many_exports(tracing_to, tls, certificate):
+    url, backend = tls
+    handshakes = []
+    get_request = backend.server.get_request
+    backend.server.get_request = lambda: handshakes.append(1) or get_request()
+    traced = tracing_to(To(url, SSL_CERT_FILE=str(certificate / "certificate.pem")))
+    for name in ("one", "two", "three"):
+        traced.run(name)
+        traced.export()
+    assert backend.names == ["one", "two", "three"]
+    assert len(handshakes) == 1
 
 
 def test_a_backend_that_nobody_vouches_for_gets_nothing(tracing_to, tls, caplog):

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan
 
 from traced_agent.aws.secret import Secret
 from traced_agent.tracing.export_attempt import ExportAttempt, RefusedError
+from traced_agent.tracing.idle_connection import IdleConnection
 from traced_agent.tracing.otlp_client import OtlpClient
 from traced_agent.tracing.otlp_encoding import otlp_headers, parse_headers
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import boto3
 
     from traced_agent.settings import Settings
+    from traced_agent.tracing.spans import RunTracerProvider
 
 
 class TraceBackend(Protocol):
@@ -46,6 +48,9 @@ class TraceBackend(Protocol):
     def refresh_credentials(self) -> bool:
         """Read the credentials again; whether they have changed."""
 
+    def needs_flush(self) -> bool:
+        """Whether the backend's SDK may have something to send."""
+
     def flush_sdk(self) -> None:
         """Send what the user's code gave to the backend's SDK; can take long."""
 
@@ -58,6 +63,7 @@ class OtlpBackend:
         self._headers = settings.otlp_headers
         arn = settings.otlp_headers_secret_arn
         self._secret = Secret(arn, session) if arn else None
+        self._idle = IdleConnection()
 
     def prepare(self) -> None:
         """Do nothing: there is no SDK."""
@@ -68,7 +74,8 @@ class OtlpBackend:
 
     def send(self, attempt: ExportAttempt) -> None:
         """Post the spans."""
-        OtlpClient(self._url, otlp_headers(self._auth_headers())).send(attempt.pending, attempt)
+        client = OtlpClient(self._url, otlp_headers(self._auth_headers()), idle=self._idle)
+        client.send(attempt.pending, attempt)
 
     def create_score(self, score: Mapping[str, Any], attempt: ExportAttempt) -> None:  # noqa: ARG002
         """Refuse: OTLP has no scores.
@@ -81,6 +88,10 @@ class OtlpBackend:
     def refresh_credentials(self) -> bool:
         """Read the secret again, if there is one."""
         return self._secret is not None and self._secret.refresh()
+
+    def needs_flush(self) -> bool:
+        """Never: there is no SDK."""
+        return False
 
     def flush_sdk(self) -> None:
         """Do nothing: there is no SDK."""
@@ -97,7 +108,7 @@ class OtlpBackend:
 def create_backend(
     settings: "Settings",
     session: "Callable[[], boto3.Session]",
-    provider: TracerProvider,
+    provider: "RunTracerProvider",
     set_project_id: "Callable[[str], None]",
 ) -> TraceBackend:
     """The backend that the settings choose.

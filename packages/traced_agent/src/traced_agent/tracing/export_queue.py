@@ -54,12 +54,16 @@ class QueuedRun:
 
     trace_id: str
     spans: list[ReadableSpan]
-    bytes: int
     queued_at: float
     """When it was queued, on the queue's clock."""
     tries: int = 0
     incomplete: bool = False
     """Whether the backend refused one of its spans for good."""
+
+    @functools.cached_property
+    def bytes(self) -> int:
+        """An estimate of its memory; most runs are sent at once and never need it."""
+        return size_bytes(self.spans)
 
 
 class ExportQueue:
@@ -121,7 +125,7 @@ class ExportQueue:
         while self._finished:
             spans = [self._convert(span) for span in self._finished.popleft()]
             trace_id = format_trace_id(spans[0].context.trace_id)
-            self._runs.append(QueuedRun(trace_id, spans, size_bytes(spans), self._clock()))
+            self._runs.append(QueuedRun(trace_id, spans, self._clock()))
         if self._finish_attempt(until) and self._runs and self._clock() >= self._pause_until:
             self._start_attempt(until)
             self._finish_attempt(until)
@@ -235,7 +239,7 @@ class ExportQueue:
 
     def _flush_sdk(self, until: float) -> None:
         """Let the backend's SDK send the user's own scores and media; if it hangs, it is left behind."""
-        if self._flushing is None or self._flushing.done():
+        if self._backend.needs_flush() and (self._flushing is None or self._flushing.done()):
             self._flushing = submit(self._send_scores_and_media)
             wait(self._flushing, until - time.monotonic())
 

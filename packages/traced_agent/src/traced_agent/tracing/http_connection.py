@@ -11,7 +11,7 @@ import logging
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -28,9 +28,7 @@ _CERTIFICATE_VARIABLES: Final = (
 """The variables that can name other root certificates, as a file or a directory."""
 
 
-def open_connection(
-    url: str, attempt: ExportAttempt, environ: Mapping[str, str]
-) -> http.client.HTTPConnection:
+def open_connection(url: str, attempt: ExportAttempt, environ: Mapping[str, str]) -> "Connection":
     """Create a connection to the URL's host or its proxy; it connects at the first request."""
     parts, proxy = urlsplit(url), _proxy(url)
     address = urlsplit(proxy or url).netloc.rpartition("@")[2]
@@ -73,6 +71,11 @@ class _HttpConnection(http.client.HTTPConnection):
         super().__init__(address)
         self._attempt = attempt
 
+    def use(self, attempt: ExportAttempt) -> None:
+        """Give the open socket to another attempt."""
+        self._attempt = attempt
+        attempt.use_socket(self.sock)
+
     def connect(self) -> None:
         super().connect()
         self._attempt.use_socket(self.sock)
@@ -83,6 +86,11 @@ class _HttpsConnection(http.client.HTTPSConnection):
         super().__init__(address, context=context)
         self._attempt, self._tls = attempt, context
 
+    def use(self, attempt: ExportAttempt) -> None:
+        """Give the open socket to another attempt."""
+        self._attempt = attempt
+        attempt.use_socket(self.sock)
+
     def connect(self) -> None:
         """Connect; the attempt gets the socket before the TLS handshake, so it can interrupt that too."""
         http.client.HTTPConnection.connect(self)
@@ -90,6 +98,9 @@ class _HttpsConnection(http.client.HTTPSConnection):
         self.sock = self._tls.wrap_socket(self.sock, server_hostname=name, do_handshake_on_connect=False)
         self._attempt.use_socket(self.sock)
         self.sock.do_handshake()
+
+
+Connection: TypeAlias = _HttpConnection | _HttpsConnection
 
 
 def _root_certificates(environ: Mapping[str, str]) -> str:

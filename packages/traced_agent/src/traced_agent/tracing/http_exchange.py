@@ -1,10 +1,11 @@
 """One HTTP request and its response, within the time limit of an export attempt."""
 
+import functools
 import gzip
 import http.client
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -79,11 +80,10 @@ def exchange(  # noqa: PLR0913
         ExportError: there is no time left, or a header cannot be sent.
     """
     try:
-        connection.timeout = attempt.remaining_s()
         sent = gzip.compress(body, 6) if body and headers.get("content-encoding") == "gzip" else body
         all_headers = {**headers, **proxy_headers(url)}
-        connection.request(method, request_target(url), sent, all_headers)
-        response = connection.getresponse()
+        request = functools.partial(connection.request, method, request_target(url), sent, all_headers)
+        response = _get_response(connection, request, attempt)
         received = response.read(_READ)
         if attempt.aborted or (response.length and len(received) < _READ):
             raise http.client.IncompleteRead(received)
@@ -96,6 +96,26 @@ def exchange(  # noqa: PLR0913
         raise ExportError(f"{url} got no request: a header's value has invalid characters") from None
     content_type = response.headers.get("Content-Type", "").lower()
     return HttpResponse(response.status, content_type, received, response.headers.get("Retry-After", ""))
+
+
+def _get_response(
+    connection: http.client.HTTPConnection, request: Callable[[], None], attempt: ExportAttempt
+) -> http.client.HTTPResponse:
+    """Send the request; if an open connection fails before a response, send it once more on a new one.
+
+    The backend may receive it twice: spans and scores have ids, so it keeps them once.
+    """
+    while True:
+        connection.timeout = attempt.remaining_s()
+        if was_open := connection.sock is not None:
+            connection.sock.settimeout(connection.timeout)
+        try:
+            request()
+            return connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            connection.close()  # the next request opens it again
+            if not was_open or attempt.aborted:
+                raise
 
 
 def to_error(url: str, response: HttpResponse) -> ExportError:

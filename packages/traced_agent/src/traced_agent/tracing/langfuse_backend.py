@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan
 
 from traced_agent.aws.secret import Secret
 from traced_agent.tracing import langfuse_protocol
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from traced_agent.settings import Settings
     from traced_agent.tracing.langfuse_exporter import LangfuseExporter
+    from traced_agent.tracing.spans import RunTracerProvider
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class LangfuseBackend:
         self,
         settings: "Settings",
         session: "Callable[[], boto3.Session]",
-        provider: TracerProvider,
+        provider: "RunTracerProvider",
         set_project_id: "Callable[[str], None]" = lambda _id: None,
     ) -> None:
         self._settings = settings
@@ -72,6 +73,10 @@ class LangfuseBackend:
             self._exporter.shutdown()
             self._exporter = None
         return True
+
+    def needs_flush(self) -> bool:
+        """Whether the SDK has scores or media, or the user's code added span processors."""
+        return self._exporter is not None and self._exporter.needs_flush()
 
     def flush_sdk(self) -> None:
         """Send scores and media."""

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from langfuse import Langfuse
 from langfuse._client.resource_manager import LangfuseResourceManager
 from langfuse._client.span_processor import LangfuseSpanProcessor
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from traced_agent.tracing import langfuse_protocol, waiting_clients
 from traced_agent.tracing.export_attempt import ExportAttempt
 from traced_agent.tracing.otlp_client import OtlpClient
 from traced_agent.tracing.otlp_encoding import otlp_headers
-from traced_agent.tracing.spans import copy_span, span_key
+from traced_agent.tracing.spans import RunTracerProvider, copy_span, span_key
 
 if TYPE_CHECKING:
     from traced_agent.settings import Settings
@@ -38,9 +38,10 @@ class LangfuseExporter:
     """Langfuse's client, for `get_client()`, and its processor with our exporter."""
 
     def __init__(
-        self, settings: "Settings", provider: TracerProvider, public_key: str, secret_key: str
+        self, settings: "Settings", provider: RunTracerProvider, public_key: str, secret_key: str
     ) -> None:
         self._public_key = public_key
+        self._provider = provider
         self._exporter = _Exporter()
         keys: Any = {"public_key": public_key, "secret_key": secret_key, "base_url": settings.langfuse_host}
         waiting_clients.activate(**keys)
@@ -54,7 +55,7 @@ class LangfuseExporter:
             span_exporter=self._exporter,
         )
         # If the user's code created a client, this is that client, with its filter, masks and headers.
-        resources = LangfuseResourceManager._instances[public_key]  # noqa: SLF001
+        self._resources = resources = LangfuseResourceManager._instances[public_key]  # noqa: SLF001
         self._exporter.client = OtlpClient(
             settings.langfuse_host + langfuse_protocol.PATH,
             otlp_headers(
@@ -104,6 +105,11 @@ class LangfuseExporter:
         except Exception as error:  # noqa: BLE001 - the user's code; without its result nothing is sent
             logger.warning("the mask of the Langfuse client failed: %s", type(error).__name__)
             return json.dumps("<fully masked due to failed mask function>")
+
+    def needs_flush(self) -> bool:
+        """Whether a flush has anything to send: scores, media, or spans of processors of the user's code."""
+        queues = (self._resources._score_queue, self._resources._media_upload_queue)  # noqa: SLF001
+        return self._provider.has_users_processors or any(queue.unfinished_tasks for queue in queues)
 
     def flush(self) -> None:
         """Send the scores and media of the user's code."""

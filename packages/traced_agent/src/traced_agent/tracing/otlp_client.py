@@ -13,8 +13,8 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from traced_agent.tracing.export_attempt import ExportAttempt
-from traced_agent.tracing.http_connection import open_connection
 from traced_agent.tracing.http_exchange import HttpResponse, exchange, to_error
+from traced_agent.tracing.idle_connection import IdleConnection
 from traced_agent.tracing.otlp_encoding import encode, partial_success, shorten
 from traced_agent.tracing.spans import span_key
 
@@ -29,6 +29,7 @@ class OtlpClient:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    idle: IdleConnection = field(default_factory=IdleConnection, repr=False)
 
     def send(self, spans: Sequence[ReadableSpan], attempt: ExportAttempt) -> None:
         """Send the spans in batches, and record the result of each in `attempt`.
@@ -37,12 +38,9 @@ class OtlpClient:
             UnauthorizedError: 401 or 403.
             ExportError: the endpoint cannot be reached, is too slow or fails; the rest can be sent again.
         """
-        connection = open_connection(self.url, attempt, self.environ)
-        try:
+        with self.idle.connected(self.url, attempt, self.environ) as connection:
             for start in range(0, len(spans), _BATCH):
                 self._send_batch(spans[start : start + _BATCH], attempt, connection)
-        finally:
-            connection.close()
 
     def post(self, body: bytes, attempt: ExportAttempt) -> HttpResponse:
         """Post one encoded request and return the response.
@@ -50,11 +48,8 @@ class OtlpClient:
         Raises:
             ExportError: the endpoint cannot be reached or is too slow.
         """
-        connection = open_connection(self.url, attempt, self.environ)
-        try:
+        with self.idle.connected(self.url, attempt, self.environ) as connection:
             return self._post(body, attempt, connection)
-        finally:
-            connection.close()
 
     def _send_batch(
         self, spans: Sequence[ReadableSpan], attempt: ExportAttempt, connection: http.client.HTTPConnection

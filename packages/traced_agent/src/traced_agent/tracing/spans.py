@@ -176,11 +176,14 @@ class RunTracerProvider(TracerProvider):
         )
         self.buffer = buffer
         super().add_span_processor(buffer)
+        self.has_users_processors = False
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add the processor; one of Langfuse's is called at the start of spans only."""
         if type(span_processor).__module__.startswith("langfuse."):
             span_processor = _StartOnlyProcessor(span_processor)
+        else:
+            self.has_users_processors = True
         super().add_span_processor(span_processor)
 
 
