@@ -38,6 +38,11 @@ KEYS = {"LANGFUSE_PUBLIC_KEY": "pk-lf-readme", "LANGFUSE_SECRET_KEY": "sk-lf-can
 
 def run(*words, typed="", environ=KEYS):
     """Run a command to its end; its standard output."""
+    return run_both(*words, typed=typed, environ=environ)[0]
+
+
+def run_both(*words, typed="", environ=KEYS):
+    """Run a command to its end; its standard output and standard error."""
     ran = subprocess.run(
         words,
         check=False,
@@ -51,7 +56,7 @@ def run(*words, typed="", environ=KEYS):
     said = ran.stdout + ran.stderr
     assert ran.returncode == 0, said
     assert KEYS["LANGFUSE_SECRET_KEY"] not in said
-    return ran.stdout
+    return ran.stdout, ran.stderr
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +91,7 @@ def served_url():
 
 def observations(output):
     """The names of a trace's observations, in the order in which they are shown."""
-    return re.findall(r"[├└]─ (\w[\w ]*?)(?: {2,}| \()", output)
+    return re.findall(r"[├└]─ [A-Z]+ (\w[\w ]*?) {2,}", output)
 
 
 def clones(request):
@@ -101,13 +106,17 @@ def installs(request):
 
 
 def demonstrates(request):
-    said = run("hatch", "run", "demo", environ={})
-    answer, end = json.JSONDecoder().raw_decode(said)
+    printed, log = run_both("hatch", "run", "demo", environ={})
+    answer = json.loads(printed)
     assert answer["response"] == "The answer is 84."
-    assert "\n  " in said[:end]
-    assert "execute_tool calculator" in said[end:]
-    assert answer["trace_id"] in said[end:]
-    assert observations(EXAMPLE) == observations(said)
+    assert "\n  " in printed
+    assert "execute_tool calculator" in log
+    assert answer["trace_id"] in log
+    assert observations(EXAMPLE) == observations(log)
+    assert "fake model" in log
+    assert "hatch run demo --bedrock" in log
+    assert '"_aws"' not in log
+    assert "\033[" not in printed + log
     assert set(re.findall(r'^  "(\w+)": ', EXAMPLE, re.MULTILINE)) <= answer.keys()
 
 

@@ -99,6 +99,16 @@ def test_the_function_finds_the_variables_that_lambda_sets(run, boxed):
     assert not [path for path in seen["path"][4:] if "site-packages" in path]
 
 
+@pytest.mark.skipif(not sandbox.available(), reason="bubblewrap is not there")
+def test_an_interpreter_under_opt_is_not_hidden_by_the_layers(run, monkeypatch):
+    assert sandbox.interpreter_place(Path("/opt/hostedtoolcache/Python/3.13.5/x64")) == Path("/var/lang")
+    code = "import sys, json\ndef handler(event, context): return [sys.prefix, json.__file__]"
+    _, prefix, _ = sandbox._interpreter()
+    assert sandbox.interpreter_place(prefix) == prefix
+    monkeypatch.setattr(sandbox, "_MOUNTED", (str(prefix),))
+    assert answer(run(code, bubblewrap=True)) == ["/var/lang", "/var/lang/lib/python3.13/json/__init__.py"]
+
+
 def test_nothing_of_the_users_environment_comes_in(run, boxed, monkeypatch):
     monkeypatch.setenv("SECRET_OF_THE_USER", "seen")
     code = "import os\ndef handler(event, context): return dict(os.environ)"

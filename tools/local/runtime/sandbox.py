@@ -27,6 +27,7 @@ _ETC = (
     *("alternatives", "ca-certificates", "host.conf", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
     *("localtime", "mime.types", "nsswitch.conf", "pki", "resolv.conf", "ssl"),
 )
+_MOUNTED = ("/opt", "/var/task", "/var/runtime")
 _WHERE = "import json, site, sys; print(json.dumps([sys.base_prefix, site.getsitepackages()]))"
 
 
@@ -131,9 +132,10 @@ def _box() -> list[str]:
 
 def _boxed(function: Function, api: str) -> Launch:
     python, prefix, packages = _interpreter()
-    argv = ["bwrap", *_box(), "--ro-bind", str(prefix), str(prefix)]
+    place = interpreter_place(prefix)
+    argv = ["bwrap", *_box(), "--ro-bind", str(prefix), str(place)]
     for path in packages:
-        argv += ["--tmpfs", path]
+        argv += ["--tmpfs", str(_moved(Path(path), prefix, place))]
     mounts = {"/var/task": function.code, "/var/runtime": runtime_client.directory(function.runtime)}
     if function.opt:
         mounts["/opt"] = function.opt
@@ -145,12 +147,25 @@ def _boxed(function: Function, api: str) -> Launch:
         "--chdir",
         "/var/task",
         "--",
-        str(python),
+        str(_moved(python, prefix, place)),
         "/var/runtime/bootstrap.py",
         "/opt",
     ]
     environ = variables(function, api, "/var/task", "/var/runtime")
     return Launch(argv, environ, Path("/"))
+
+
+def interpreter_place(prefix: Path) -> Path:
+    """Where the sandbox has the interpreter: where it is, unless Lambda's own directories would hide it.
+
+    GitHub's runners have theirs under /opt. /var/lang is Lambda's place; LD_LIBRARY_PATH names its libraries.
+    """
+    hidden = any(prefix.is_relative_to(directory) for directory in _MOUNTED)
+    return Path("/var/lang") if hidden else prefix
+
+
+def _moved(path: Path, prefix: Path, place: Path) -> Path:
+    return place / path.relative_to(prefix) if path.is_relative_to(prefix) else path
 
 
 def _plain(function: Function, api: str) -> Launch:
