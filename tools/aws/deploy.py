@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.prompt import Prompt
 
+import layers
 from tools import user_environment
 from tools.aws import assembly, cdk, changes, checks, conversations, put_secret, stacks
 from tools.aws.account import Account
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with ERR.status("Checking the account …"):
             check(planned, options.profile, environ)
         secret = use_default_secret(planned, keys)
-        _build_layers()
+        _build_layers(planned.plan.options.get("architecture", layers.ARCHITECTURE))
         words = [*cli_arguments(options), *(["-c", "default_secret=true"] if secret else [])]
         with ERR.status("Synthesizing the stack …"):
             synthesized = assembly.synthesize(Path(folder), words, environ)
@@ -71,7 +72,7 @@ def check(planned: Target, profile: str | None, environ: Mapping[str, str]) -> N
 
 def use_default_secret(planned: Target, keys: Mapping[str, str]) -> bool:
     """Whether the function reads the stack's default secret, which exists or will be written."""
-    if planned.plan.traced:
+    if planned.plan.options.get("otlp_endpoint") or planned.plan.options.get("langfuse_secret"):
         return False
     if keys or checks.secret_exists(planned.account.client, planned.plan.default_secret):
         return True
@@ -83,10 +84,10 @@ def use_default_secret(planned: Target, keys: Mapping[str, str]) -> bool:
     return False
 
 
-def _build_layers() -> None:
-    if subprocess.run(
-        [sys.executable, "-m", "tools.build_layers", "build"], check=False, cwd=cdk.ROOT
-    ).returncode:
+def _build_layers(architecture: str) -> None:
+    words = [] if architecture == layers.ARCHITECTURE else ["--architecture", architecture]
+    command = [sys.executable, "-m", "tools.build_layers", "build", *words]
+    if subprocess.run(command, check=False, cwd=cdk.ROOT).returncode:
         raise Failure("the layers could not be built: see above")
 
 

@@ -49,6 +49,10 @@ def test_with_otlp_or_a_named_secret_the_default_secret_is_not_touched(fake_aws,
     assert aws.called == []
 
 
+def test_an_explicit_default_secret_is_written_too(fake_aws, target) -> None:
+    assert deploy.use_default_secret(target(fake_aws(), default_secret=True), KEYS)
+
+
 def test_one_key_alone_is_not_used() -> None:
     assert put_secret.keys_of({"LANGFUSE_PUBLIC_KEY": "pk"}) == {}
     assert put_secret.keys_of(KEYS) == KEYS
