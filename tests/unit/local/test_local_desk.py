@@ -112,7 +112,7 @@ def test_linux_on_x86_64_will_do():
 
 
 @pytest.mark.parametrize(
-    ("heading", "faults"), [("The model's stand-in", MODEL_FAULTS), ("The traces' receiver", TRACE_FAULTS)]
+    ("heading", "faults"), [("The fake model", MODEL_FAULTS), ("The fake Langfuse server", TRACE_FAULTS)]
 )
 def test_the_page_lists_every_fault_and_no_other(heading, faults):
     section = DOCS.read_text("utf-8").partition(f"### {heading}\n")[2].partition("\n#")[0]
