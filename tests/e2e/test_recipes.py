@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
@@ -101,7 +102,8 @@ def test_an_agent_as_a_tool(deployed):
     lines = ask(cloud, query, SSE).text.splitlines()
     told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
     assert "".join(event["text"] for event in told if event.get("agent") and "text" in event).count("42")
-    assert {"name": "calculator", "state": "finished", "agent": "researcher"} in told
+    finished = {"name": "calculator", "state": "finished", "agent": "researcher"}
+    assert any(event.items() >= finished.items() for event in told)
 
 
 @pytest.mark.parametrize(("variant", "nodes"), [("graph", 2), ("swarm", 1)])
@@ -113,6 +115,16 @@ def test_a_graph_and_a_swarm(deployed, variant, nodes):
     assert len(trace_of(cloud, answer).named("chat")) == nodes
 
 
+def until_connected(cloud, query):
+    """The answer with the server's tool: on a busy machine the connection can take longer than a request waits."""
+    for _ in range(10):
+        answer = ask(cloud, query).json()
+        if answer["response"].startswith("The answer is"):
+            break
+        time.sleep(3)
+    return answer
+
+
 def test_mcp_tools(deployed, plane):
     page = RecipePage.read("mcp-tools")
     with mcp_server() as (url, _, requests):
@@ -121,7 +133,7 @@ def test_mcp_tools(deployed, plane):
             cloud = deployed(page)
         finally:
             plane.add_resources = None
-        answer = ask(cloud, '[[tool stock {"article": "tea"}]]').json()
+        answer = until_connected(cloud, '[[tool stock {"article": "tea"}]]')
         assert answer["response"] == "The answer is There are 12 of tea."
         assert tree(cloud, answer) == page.blocks["trace"]
         before = len(requests)

@@ -43,7 +43,7 @@ class McpTools:
         self,
         servers: Mapping[str, Mapping[str, Any]],
         *,
-        connect_timeout_s: float = 5.0,
+        connect_timeout_s: float = 10.0,
         read_secret: Callable[..., Mapping[str, Any]] = read_json,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
