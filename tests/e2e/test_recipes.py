@@ -116,7 +116,7 @@ def test_a_graph_and_a_swarm(deployed, variant, nodes):
 
 
 def until_connected(cloud, query):
-    """The answer with the server's tool: on a busy machine the connection can take longer than a request waits."""
+    """The answer with the server's tool: a busy machine can connect later than the first request waits."""
     for _ in range(10):
         answer = ask(cloud, query).json()
         if answer["response"].startswith("The answer is"):

@@ -1,7 +1,7 @@
 """Turns a Strands agent into a Lambda function that answers over HTTP and traces every run.
 
-Public names: `create_handler`, `Settings`, `__version__` and the module `traced_agent.testing`. Everything
-else is private and may change in any release.
+Public names: `create_handler`, `Settings`, `__version__`, and the modules `traced_agent.testing`,
+`traced_agent.mcp_tools` and `traced_agent.secrets`. Everything else is private and may change in any release.
 """
 
 import os
