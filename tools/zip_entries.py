@@ -94,12 +94,12 @@ def move(entry: Entry, path: str) -> Entry:
     return Entry(info, entry.compressed)
 
 
-def write_zip(target: BinaryIO | Path, entries: Iterable[Entry]) -> None:
+def write_zip(target: BinaryIO | Path, entries: Iterable[Entry], comment: bytes = b"") -> None:
     """Write a zip of the entries, in their order."""
     with ZipFile(target, "w") as archive:
         for entry in entries:
             _append(archive, entry)
-        archive.comment = b""  # setting it makes `close` write the directory
+        archive.comment = comment  # setting it makes `close` write the directory
 
 
 def _append(archive: ZipFile, entry: Entry) -> None:

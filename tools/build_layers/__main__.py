@@ -41,6 +41,12 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print JSON")
     check.add_argument("paths", nargs="*", type=Path, help="zips or folders to check instead, together")
     check.set_defaults(command=_check)
+
+    for command in (build, check):
+        command.add_argument("--strict", action="store_true", help="reject harmless irregularities too")
+        command.add_argument(
+            "--architecture", choices=layers.MACHINES, default=layers.ARCHITECTURE, help="of the function"
+        )
     return parser
 
 
@@ -53,9 +59,9 @@ def _lock(options: argparse.Namespace) -> int:
         return 0
     every, some = options.upgrade == [], options.upgrade or ()
     with ERR.status("Resolving both layers together …"):
-        texts = joint_lock.lock(layers.LAYERS, upgrade=every, upgrade_packages=some)
-    for layer, text in zip(layers.LAYERS, texts, strict=True):
-        OUT.print(*joint_lock.changes(layer, text), sep="\n", highlight=False)
+        locks = joint_lock.resolve(layers.LAYERS, upgrade=every, upgrade_packages=some)
+    for layer, text in zip(layers.LAYERS, locks.texts, strict=True):
+        OUT.print(*joint_lock.changes(layer, text, locks.newer), sep="\n", highlight=False)
         joint_lock.write(layer, text)
     return 0
 
@@ -63,7 +69,8 @@ def _lock(options: argparse.Namespace) -> int:
 def _build(options: argparse.Namespace) -> int:
     from tools.build_layers import output
 
-    if any(map(layers.undeployable_reason, layers.LAYERS)):
+    stack = layers.for_architecture(options.architecture)
+    if any(layers.undeployable_reason(layer, stack) for layer in stack):
         from tools.build_layers.building import build
         from tools.build_layers.progress import progress
 
@@ -71,13 +78,14 @@ def _build(options: argparse.Namespace) -> int:
             checks = pool.submit(
                 importlib.import_module, "tools.build_layers.checks.run"
             )  # while pip downloads
-            built = [layer.name for layer in build.build(progress=shown)]
-            report = checks.result().check_layers(again=False, compiled=built, progress=shown)
-        output.violations(report)
+            built = [layer.name for layer in build.build(stack, progress=shown)]
+            report = checks.result().check_layers(stack, again=False, compiled=built, progress=shown)
+            report = report.strict() if options.strict else report
+        output.findings(report)
         if not report.passed:
             return 1
     if not options.quiet:
-        output.sizes(layers.LAYERS)
+        output.sizes(stack)
     return 0
 
 
@@ -87,12 +95,16 @@ def _check(options: argparse.Namespace) -> int:
     from tools.build_layers.progress import progress
 
     with progress(quiet=options.json) as shown:
-        report = check_paths(options.paths, shown) if options.paths else check_layers(progress=shown)
+        if options.paths:
+            report = check_paths(options.paths, shown)
+        else:
+            report = check_layers(layers.for_architecture(options.architecture), progress=shown)
+    report = report.strict() if options.strict else report
     if options.json:
         print(output.as_json(report))
     else:
         output.checks(report)
-        output.violations(report)
+        output.findings(report)
     return 0 if report.passed else 1
 
 

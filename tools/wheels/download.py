@@ -7,11 +7,15 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from packaging import tags
+from packaging.utils import parse_wheel_filename
+
 import layers
+from layers import target
 from tools.cache import CACHE, make_folder
 from tools.command import ERR, Failure
 from tools.wheels.lock_file import Pin, read_lock
@@ -20,16 +24,21 @@ from tools.wheels.pip_errors import NO_MATCH, explain, last_line
 _DOWNLOADS = 2
 """Processes of pip at once: more take longer to start than they save on two cores."""
 
-_PINNED_PIP = Path(__file__).with_name("pinned_pip.py")
-
 _WORTH_A_PROCESS = 8
 """With fewer wheels, another process of pip takes longer to start than it saves."""
 
 Progress = Callable[[int], None]
 """Called with the number of wheels that have arrived since the last call."""
 
+_REPOSITORY = Path(__file__).parents[2]
 
-def fetch(*locks: Path, cache: Path | None = None, progress: Progress = lambda _: None) -> list[Path]:
+
+def fetch(
+    *locks: Path,
+    architecture: str = layers.ARCHITECTURE,
+    cache: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> list[Path]:
     """The wheels that the locks name, for the target, checked against their hashes; sorted by file name.
 
     Those not in the cache are downloaded with pip, several at once, by the machine's own pip configuration.
@@ -38,23 +47,28 @@ def fetch(*locks: Path, cache: Path | None = None, progress: Progress = lambda _
     Raises:
         Failure: a wheel cannot be downloaded, and what to do.
     """
-    return sorted(iter_wheels(*locks, cache=cache, progress=progress), key=lambda wheel: wheel.name)
+    arriving = iter_wheels(*locks, architecture=architecture, cache=cache, progress=progress)
+    return sorted(arriving, key=lambda wheel: wheel.name)
 
 
 def iter_wheels(
-    *locks: Path, cache: Path | None = None, progress: Progress = lambda _: None
+    *locks: Path,
+    architecture: str = layers.ARCHITECTURE,
+    cache: Path | None = None,
+    progress: Progress = lambda _: None,
 ) -> Generator[Path, None, None]:
     """The same wheels, each as soon as it is there, so that work on it can begin."""
-    store = (cache or CACHE) / "wheels" / f"{layers.RUNTIME}-{layers.PLATFORM}"
+    store = (cache or CACHE) / "wheels" / layers.RUNTIME
+    ranks = {tag: rank for rank, tag in enumerate(target.tags(tags, architecture))}
     missing = []
     for pin in (pin for lock in locks for pin in read_lock(lock.read_text("utf-8")).values()):
-        if wheel := _cached(pin, store):
+        if wheel := _cached(pin, store, ranks):
             progress(1)
             yield wheel
         else:
             missing.append(pin)
     if missing:
-        yield from _download(missing, store, progress)
+        yield from _download(missing, architecture, store, progress)
 
 
 def sha256(wheel: Path) -> str:
@@ -63,17 +77,25 @@ def sha256(wheel: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _cached(pin: Pin, store: Path) -> Path | None:
-    """The pin's wheel, if it is there and intact; a damaged one is deleted, to be downloaded again."""
+def _cached(pin: Pin, store: Path, ranks: Mapping[tags.Tag, int]) -> Path | None:
+    """The pin's best wheel for the target, if it is there and intact; a damaged one is deleted.
+
+    The cache holds the wheels of every architecture; those of pure Python are shared.
+    """
+    found = {}
     for digest in sorted(pin.hashes):
         for wheel in store.joinpath(digest).glob("*.whl"):
-            if sha256(wheel) == digest:
-                return wheel
-            wheel.unlink()
+            matching = [ranks[tag] for tag in parse_wheel_filename(wheel.name)[3] if tag in ranks]
+            if matching:
+                found[wheel] = min(matching)
+    for wheel in sorted(found, key=lambda wheel: found[wheel]):
+        if sha256(wheel) == wheel.parent.name:
+            return wheel
+        wheel.unlink()
     return None
 
 
-def _download(missing: Sequence[Pin], store: Path, progress: Progress) -> Iterator[Path]:
+def _download(missing: Sequence[Pin], architecture: str, store: Path, progress: Progress) -> Iterator[Path]:
     make_folder(store)
     count = min(_DOWNLOADS, math.ceil(len(missing) / _WORTH_A_PROCESS))
     by_work = sorted(missing, key=lambda pin: -len(pin.hashes))  # pip reads of all files of all releases
@@ -82,10 +104,10 @@ def _download(missing: Sequence[Pin], store: Path, progress: Progress) -> Iterat
         tempfile.TemporaryDirectory(dir=store, prefix="downloading-", ignore_cleanup_errors=True) as scratch,
         ThreadPoolExecutor(count) as pool,
     ):
-        targets = [Path(scratch, str(number)) for number in range(count)]
+        folders = [Path(scratch, str(number)) for number in range(count)]
         running = {
-            pool.submit(_pip_download, part, target, progress): (part, target)
-            for part, target in zip(parts, targets, strict=True)
+            pool.submit(_pip_download, part, folder, architecture, progress): (part, folder)
+            for part, folder in zip(parts, folders, strict=True)
         }
         for done in as_completed(running):
             done.result()
@@ -105,17 +127,18 @@ def _keep(part: Iterable[Pin], target: Path, store: Path) -> list[Path]:
     return sorted(wheels, key=lambda wheel: -wheel.stat().st_size)
 
 
-def _pip_download(part: Sequence[Pin], target: Path, progress: Progress) -> None:
+def _pip_download(part: Sequence[Pin], folder: Path, architecture: str, progress: Progress) -> None:
     """Download a part of the lock; pip resolves nothing, since everything is pinned and hashed."""
-    target.mkdir()
-    lock = target / "requirements.txt"
+    folder.mkdir()
+    lock = folder / "requirements.txt"
     lock.write_text("".join(pin.text for pin in part), "utf-8")
-    pinned = ["-P", str(_PINNED_PIP), ",".join(pin.version for pin in part)]
-    code, output = _pip(pinned, lock, progress)
+    pins = ",".join(f"{pin.name}=={pin.version}" for pin in part)
+    code, output = _pip(architecture, pins, lock, progress)
     if code and NO_MATCH.search(output):  # a file name may spell its version in another way: read all of them
-        code, output = _pip(["-m", "pip"], lock, progress)
+        code, output = _pip(architecture, "", lock, progress)
     if code:
-        raise Failure(explain(output) or f"pip failed: {last_line(output)}")
+        platform = f"manylinux2014_{layers.MACHINES[architecture]}"
+        raise Failure(explain(output, platform) or f"pip failed: {last_line(output)}")
     for yanked in re.finditer(r"yanked version: '(\S+)' candidate \(version (\S+)", output):
         ERR.print(
             f"warning: {yanked[1]} {yanked[2]} was yanked from the index: "
@@ -125,14 +148,17 @@ def _pip_download(part: Sequence[Pin], target: Path, progress: Progress) -> None
         )
 
 
-def _pip(program: Sequence[str], lock: Path, progress: Progress) -> tuple[int, str]:
+def _pip(architecture: str, pins: str, lock: Path, progress: Progress) -> tuple[int, str]:
     """Download what the lock names to its folder: pip's exit code and output."""
-    target = [f"--platform={layers.PLATFORM}", f"--python-version={layers.PYTHON}", "--implementation=cp"]
+    program = ["-P", "-m", "tools.wheels.pinned_pip", architecture, pins]
+    machine = layers.MACHINES[architecture]
+    platform = [f"--platform=manylinux2014_{machine}", f"--python-version={layers.PYTHON}"]
     exactly = ["--no-deps", "--require-hashes", "--only-binary=:all:"]
     quietly = ["--progress-bar=off", "--no-cache-dir", "--disable-pip-version-check"]
     places = [f"--dest={lock.parent}", f"--requirement={lock}"]
-    command = [sys.executable, *program, "download", *exactly, *target, *quietly, *places]
+    command = [sys.executable, *program, "download", *exactly, *platform, *quietly, *places]
     environment = {"PIP_RETRIES": "2", "PIP_NO_INPUT": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
+    environment["PYTHONPATH"] = str(_REPOSITORY)
     output = []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, encoding="utf-8"

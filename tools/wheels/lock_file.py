@@ -1,8 +1,14 @@
 """Reads locks: pinned distributions with the hashes that their wheels may have."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+_HASH = "--hash=sha256:"
 
 
 @dataclass(frozen=True)
@@ -13,7 +19,7 @@ class Pin:
     version: str
     hashes: frozenset[str]
     text: str
-    """Its lines in the lock, comments included."""
+    """Its lines in the lock, comments included, without the marker: a lock is for one target."""
 
 
 def read_lock(text: str) -> dict[str, Pin]:
@@ -25,14 +31,26 @@ def read_lock(text: str) -> dict[str, Pin]:
     return {pin.name: pin for pin in map(_pin, _blocks(text))}
 
 
-def _blocks(lock: str) -> Iterator[str]:
-    """Split at every line that starts a requirement; the indented lines after it belong to it."""
-    yield from (block for block in re.split(r"(?m)^(?=\S)", lock) if block.strip())
+def _blocks(lock: str) -> Iterator[list[str]]:
+    """The lines of each requirement, without the comments between them: only the first is not indented."""
+    for block in re.split(r"(?m)^(?=\S)", lock):
+        if block.strip() and not block.startswith("#"):
+            yield block.rstrip().splitlines()
 
 
-def _pin(block: str) -> Pin:
-    start = re.match(r"([a-z0-9]+(?:-[a-z0-9]+)*)==([^\s;\\]+)\s*\\?\n", block)
-    hashes = frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", block))
-    if not start or not hashes:
-        raise ValueError(f"not a pin with hashes: {block.splitlines()[0]}")
-    return Pin(start[1], start[2], hashes, block.rstrip() + "\n")
+def _pin(lines: list[str]) -> Pin:
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+    words = shlex.split(text.replace("\\\n", " "), comments=True, posix=False)
+    options = [word for word in words if word.startswith("--")]
+    hashes = frozenset(
+        word.removeprefix(_HASH) for word in options if re.fullmatch(_HASH + "[0-9a-f]{64}", word)
+    )
+    try:
+        requirement = Requirement(" ".join(word for word in words if word not in options).rstrip("\\ "))
+        ((operator, version),) = ((clause.operator, clause.version) for clause in requirement.specifier)
+    except (InvalidRequirement, ValueError):
+        operator = version = ""
+    if operator != "==" or version.endswith("*") or not hashes:
+        raise ValueError(f"not a pin with hashes: {lines[0]}")
+    first = f"{requirement.name}=={version}" + (" \\" if len(lines) > 1 else "")
+    return Pin(canonicalize_name(requirement.name), version, hashes, "\n".join([first, *lines[1:]]) + "\n")

@@ -42,30 +42,47 @@ class Index:
         files: Mapping[str, str | bytes] | None = None,
         extras: Sequence[str] = (),
         yanked: str | None = None,
+        metadata: bytes | None = None,
+        record: Callable[[list[str]], list[str]] = lambda rows: rows,
     ) -> Path:
         """Publish a wheel; by default it is one module of its own name."""
         module = name.replace("-", "_")
         wheel = self.folder / name / f"{module}-{version}-{tag}.whl"
         wheel.parent.mkdir(parents=True, exist_ok=True)
-        metadata = [f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\nLicense-Expression: MIT"]
-        metadata += [f"Requires-Dist: {line}" for line in requires]
-        metadata += [f"Provides-Extra: {extra}" for extra in extras]
-        metadata += [f"Requires-Python: {python}"] if python else []
+        lines = [f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\nLicense-Expression: MIT"]
+        lines += [f"Requires-Dist: {line}" for line in requires]
+        lines += [f"Provides-Extra: {extra}" for extra in extras]
+        lines += [f"Requires-Python: {python}"] if python else []
         contents = dict(files or {f"{module}.py": f"version = {version!r}\n"})
-        contents[f"{module}-{version}.dist-info/METADATA"] = "\n".join(metadata) + "\n"
+        contents[f"{module}-{version}.dist-info/METADATA"] = metadata or "\n".join(lines) + "\n"
         contents[f"{module}-{version}.dist-info/WHEEL"] = f"Wheel-Version: 1.0\nTag: {tag}\n"
-        _write_wheel(wheel, contents, f"{module}-{version}.dist-info/RECORD")
+        _write_wheel(wheel, contents, f"{module}-{version}.dist-info/RECORD", record)
         attributes = f' data-requires-python="{python.replace(">", "&gt;")}"' if python else ""
         attributes += f' data-yanked="{yanked}"' if yanked is not None else ""
+        self._list(wheel, attributes)
+        return wheel
+
+    def add_sdist(self, name: str, version: str) -> None:
+        """Publish a source distribution."""
+        sdist = self.folder / name / f"{name}-{version}.tar.gz"
+        sdist.parent.mkdir(parents=True, exist_ok=True)
+        sdist.write_bytes(b"source")
+        self._list(sdist)
+
+    def _list(self, wheel: Path, attributes: str = "") -> None:
         page = wheel.with_name("index.html")
         links = page.read_text() if page.exists() else "<!DOCTYPE html>\n"
         page.write_text(
             f'{links}<a href="{wheel.name}#sha256={sha256(wheel)}"{attributes}>{wheel.name}</a>\n'
         )
-        return wheel
 
 
-def _write_wheel(wheel: Path, contents: Mapping[str, str | bytes], record: str) -> None:
+def _write_wheel(
+    wheel: Path,
+    contents: Mapping[str, str | bytes],
+    record: str,
+    changed: Callable[[list[str]], list[str]],
+) -> None:
     rows = []
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in contents.items():
@@ -73,7 +90,7 @@ def _write_wheel(wheel: Path, contents: Mapping[str, str | bytes], record: str) 
             digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
             rows.append(f"{path},sha256={digest},{len(data)}\n")
             archive.writestr(zipfile.ZipInfo(path), data)
-        archive.writestr(zipfile.ZipInfo(record), "".join([*rows, f"{record},,\n"]))
+        archive.writestr(zipfile.ZipInfo(record), "".join(changed([*rows, f"{record},,\n"])))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pip._internal.models.link import Link
 from tools import wheels
 from tools.command import Failure
 from tools.local.http.server import HttpServer
-from tools.wheels import pinned_pip
+from tools.wheels import pip_for_target
 from tools.wheels.download import sha256
 
 
@@ -84,10 +84,14 @@ def test_a_file_that_is_not_the_locked_one_and_a_missing_file_have_different_err
         ("sums-1.1.1-py3-none-any.whl", False),
         ("sums-1.1.tar.gz", False),
         ("sums", False),
-        ("", False),
+        ("Sums-2.0-py3-none-any.whl", False),
+        ("other-2.0-py3-none-any.whl", True),
+        ("", True),
     ],
 )
 def test_a_file_is_is_read_if_it_can_be_a_wheel_of_a_pin(filename, is_read):
     file = {"filename": filename, "url": f"https://index.example/{filename}", "hashes": {}}
-    link = pinned_pip.link_of_pinned(frozenset({"1.1", "7"}), file, "https://index.example/sums/")
+    link = pip_for_target.link_of_pinned(
+        {"sums": frozenset({"1.1", "7"})}, file, "https://index.example/sums/"
+    )
     assert isinstance(link, Link) is is_read

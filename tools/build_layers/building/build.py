@@ -6,8 +6,7 @@ import hashlib
 import io
 import json
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -20,7 +19,7 @@ from tools.build_layers.building import selection
 from tools.build_layers.building.compiled_wheels import CompiledWheel, compile_all
 from tools.build_layers.progress import Progress, Silent
 from tools.command import Failure
-from tools.zip_entries import Entry, write_zip
+from tools.zip_entries import ROOT, Entry, write_zip
 
 
 def build(
@@ -47,7 +46,10 @@ def _build(stale: Sequence[Layer], store: Path, progress: Progress) -> None:
     locks = [layer.lock for layer in stale]
     pins = [wheels.read_lock(lock.read_text("utf-8")).values() for lock in locks]
     progress.begin("Building", 2 * sum(map(len, pins)))
-    with contextlib.closing(wheels.iter_wheels(*locks, cache=store, progress=progress.advance)) as arriving:
+    arriving = wheels.iter_wheels(
+        *locks, architecture=stale[0].architecture, cache=store, progress=progress.advance
+    )
+    with contextlib.closing(arriving):
         compiled = compile_all(arriving, store, progress)
     for layer, wanted in zip(stale, pins, strict=True):
         hashes = {sha256 for pin in wanted for sha256 in pin.hashes}
@@ -55,16 +57,21 @@ def _build(stale: Sequence[Layer], store: Path, progress: Progress) -> None:
 
 
 def _write(layer: Layer, compiled: Sequence[CompiledWheel]) -> None:
-    selected = [selection.select(wheel.entries, layer.services) for wheel in compiled]
-    data = merge([entry for entries in selected for entry in entries])
+    selection.reject_unused(layer, [entry.path for wheel in compiled for entry in wheel.entries])
+    entries = merge(
+        {wheel.wheel.name: selection.select(wheel.entries, layer) for wheel in compiled}, layer.name
+    )
+    buffer = io.BytesIO()
+    write_zip(buffer, entries)
+    data = buffer.getvalue()
     manifest = {
         "name": layer.name,
         "python": layers.PYTHON,
-        "platform": layers.PLATFORM,
+        "platform": layer.platform,
         "inputs": layer.digest(),
         "digest": hashlib.sha256(data).hexdigest(),
         "bytes_zipped": len(data),
-        "bytes_unzipped": sum(entry.info.file_size for entries in selected for entry in entries),
+        "bytes_unzipped": sum(entry.info.file_size for entry in entries),
         "botocore_services": layer.services or "all",
         "distributions": sorted(
             (wheel.distribution() for wheel in compiled), key=lambda found: found["name"].lower()
@@ -74,18 +81,23 @@ def _write(layer: Layer, compiled: Sequence[CompiledWheel]) -> None:
     cache.write(layer.manifest, json.dumps(manifest, indent=1).encode())
 
 
-def merge(entries: Sequence[Entry]) -> bytes:
-    """A zip of the entries, sorted by path, without compressing them again.
+def merge(wheels: Mapping[str, Sequence[Entry]], layer: str) -> list[Entry]:
+    """The entries of all wheels, sorted by path; files that several wheels contain with equal bytes once.
 
     Raises:
-        Failure: two wheels contain the same path.
+        Failure: two wheels contain different files of the same path.
     """
-    for path, count in Counter(entry.path for entry in entries).most_common(1):
-        if count > 1:
-            raise Failure(f"two wheels both contain {path}: a layer cannot hold both")
-    buffer = io.BytesIO()
-    write_zip(buffer, sorted(entries, key=lambda entry: entry.path))
-    return buffer.getvalue()
+    merged: dict[str, tuple[str, Entry]] = {}
+    for name, entries in wheels.items():
+        for entry in entries:
+            other, kept = merged.setdefault(entry.path, (name, entry))
+            if kept is not entry and kept.read() != entry.read():
+                path = entry.path.removeprefix(ROOT)
+                raise Failure(
+                    f"{path} is in {other} and, with other contents, in {name}: a layer cannot hold both: "
+                    f"if the function needs neither, add the line {path} to layers/{layer}/exclude.txt"
+                )
+    return [merged[path][1] for path in sorted(merged)]
 
 
 @contextlib.contextmanager

@@ -4,17 +4,20 @@ import contextlib
 import hashlib
 import hmac
 import io
+import json
 import os
+import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
 import platformdirs
+from packaging.metadata import RawMetadata, parse_email
+from packaging.utils import parse_wheel_filename
 
 from layers import interpreter
 from tools import cache, zip_entries
@@ -22,7 +25,7 @@ from tools.build_layers.building.compiler_pool import compiler_pool
 from tools.build_layers.progress import Progress
 from tools.build_layers.target_scripts import compile_wheel
 from tools.command import Failure
-from tools.zip_entries import Entry, read_entries
+from tools.zip_entries import ROOT, Entry, read_entries
 
 _COMPILER = (Path(compile_wheel.__file__), Path(zip_entries.__file__))
 _KEY_FILE = Path(
@@ -37,32 +40,40 @@ class CompiledWheel:
 
     wheel: Path
     entries: tuple[Entry, ...]
+    irregular: Mapping[str, Any]
+    """How many harmless irregularities the wheel has (`count`), and the first of them (`first`)."""
 
     @property
     def sha256(self) -> str:
         """The wheel's digest, in hex: the cache names its folder by it."""
         return self.wheel.parent.name
 
-    def distribution(self) -> dict[str, str]:
+    def distribution(self) -> dict[str, Any]:
         """The wheel's row in the manifest."""
-        metadata = BytesHeaderParser().parsebytes(self._read(".dist-info/METADATA"))
+        found = self._metadata()
+        name, version, _, _ = parse_wheel_filename(self.wheel.name)
         return {
-            "name": metadata["Name"],
-            "version": metadata["Version"],
-            "licence": licence(metadata),
+            "name": found.get("name") or str(name),
+            "version": found.get("version") or str(version),
+            "licence": licence(found),
             "wheel": self.wheel.name,
             "sha256": self.sha256,
+            **({"irregular": self.irregular} if self.irregular else {}),
         }
 
-    def _read(self, ending: str) -> bytes:
-        return next(entry for entry in self.entries if entry.path.endswith(ending)).read()
+    def _metadata(self) -> RawMetadata:
+        path = re.compile(rf"{ROOT}[^/]+\.dist-info/METADATA")
+        found = next((entry for entry in self.entries if path.fullmatch(entry.path)), None)
+        return parse_email(found.read())[0] if found else {}
 
 
-def licence(metadata: Any) -> str:
+def licence(metadata: RawMetadata) -> str:
     """The licence's name; some metadata contain its whole text instead, which is not a name."""
-    named = metadata["License-Expression"] or metadata["License"] or ""
+    named = metadata.get("license_expression") or metadata.get("license") or ""
     classified = [
-        line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier", []) if "License" in line
+        line.rpartition(" :: ")[2]
+        for line in metadata.get("classifiers", [])
+        if line.startswith("License ::")
     ]
     short = named if "\n" not in named and named.upper() != "UNKNOWN" else ""
     return short or ", ".join(classified)
@@ -89,7 +100,8 @@ def compile_all(wheels: Iterable[Path], store: Path, progress: Progress) -> list
 def read_compiled(wheel: Path, data: bytes) -> CompiledWheel:
     """A compiled wheel from what the compiler wrote."""
     with ZipFile(io.BytesIO(data)) as archive:
-        return CompiledWheel(wheel, tuple(read_entries(archive, data)))
+        irregular = json.loads(archive.comment) if archive.comment else {}
+        return CompiledWheel(wheel, tuple(read_entries(archive, data)), irregular)
 
 
 def _folder(store: Path) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from layers import ARCHITECTURE
 from tools.build_layers.checks.layer_contents import LayerContents
 from tools.cache import CACHE
 
@@ -17,6 +18,12 @@ class Candidate:
     """The function's asset, in a folder; None if layers are checked without one."""
     store: Path = CACHE
     """The cache in which the layers are unpacked."""
+
+    @property
+    def architecture(self) -> str:
+        """Lambda's name of the layers' architecture."""
+        sources = (layer.source for layer in self.layers)
+        return next((source.architecture for source in sources if source), ARCHITECTURE)
 
     def handler_files(self) -> Mapping[str, bytes]:
         """The function's files by path, as they are deployed."""

@@ -1,17 +1,16 @@
 """What the checks read: layers, or zips and folders of other tools, as they would be in /opt/python."""
 
+import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from email.message import Message
-from email.parser import BytesHeaderParser
 from functools import cached_property, partial
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
+from packaging.metadata import RawMetadata, parse_email
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from layers import Layer
 from tools import archives, wheels
@@ -26,7 +25,7 @@ class Distribution:
 
     name: str
     version: str
-    metadata: Message
+    metadata: RawMetadata
     folder: str
 
 
@@ -72,6 +71,14 @@ class LayerContents:
     services: Sequence[str] = ()
     """The botocore services that a slim build keeps; none if it keeps all."""
 
+    def size(self, path: str) -> int:
+        """A file's bytes."""
+        return self._sizes[path] if path in self._sizes else len(self.files[path])
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        return {entry.filename.removeprefix(ROOT): entry.file_size for entry in self.entries}
+
     @cached_property
     def distributions(self) -> list[Distribution]:
         """The installed distributions, by their metadata."""
@@ -81,11 +88,32 @@ class LayerContents:
             if re.fullmatch(r"[^/]+\.dist-info/METADATA", path)
         ]
 
+    @cached_property
+    def records(self) -> dict[str, dict[str, str]]:
+        """The rows of each RECORD: the hash, by the distribution's folder and by path."""
+        return {
+            path.partition("/")[0]: {
+                row[0]: row[1] if len(row) > 1 else ""
+                for row in csv.reader(self.files[path].decode("utf-8", "replace").splitlines())
+                if row
+            }
+            for path in self.files
+            if re.fullmatch(r"[^/]+\.dist-info/RECORD", path)
+        }
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """The distribution of each file, by path."""
+        names = {found.folder: found.name for found in self.distributions}
+        return {path: names.get(folder, folder) for folder, rows in self.records.items() for path in rows}
+
 
 def _distribution(folder: str, metadata: bytes) -> Distribution:
-    parsed = BytesHeaderParser().parsebytes(metadata)
-    name, version = str(parsed["Name"]), str(parsed["Version"])
-    return Distribution(canonicalize_name(name), str(Version(version)), parsed, folder)
+    parsed, _ = parse_email(metadata)
+    name, _, version = folder.removesuffix(".dist-info").partition("-")
+    return Distribution(
+        canonicalize_name(parsed.get("name") or name), parsed.get("version") or version, parsed, folder
+    )
 
 
 def read_layer(layer: Layer) -> LayerContents:
@@ -108,10 +136,10 @@ def read_path(path: Path) -> LayerContents:
 def read_wheels(layer: Layer) -> LayerContents:
     """The metadata of the wheels of a layer's lock; the layer need not be built."""
     files: dict[str, Callable[[], bytes]] = {}
-    for wheel in wheels.fetch(layer.lock):
+    for wheel in wheels.fetch(layer.lock, architecture=layer.architecture):
         with ZipFile(wheel) as archive:
-            name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-            files[name] = partial(bytes, archive.read(name))
+            names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
+            files |= {name: partial(bytes, archive.read(name)) for name in names[:1]}
     return LayerContents(
         layer.name, layer.lock, LazyFiles(files), pins=_pins(layer), requirements=requirements.read(layer)
     )
@@ -129,7 +157,7 @@ def _read_zip(path: Path) -> LayerContents:
             archives.reject_unsafe(path, archive.infolist())
             stored = list(read_entries(archive, data))
     except (OSError, BadZipFile) as error:
-        raise Failure(f"{path} cannot be read as a zip ({error})") from None
+        raise Failure(f"{path} cannot be read as a zip ({error}): build it again") from None
     infos = [entry.info for entry in stored]
     readers = {entry.path: entry.read for entry in stored}
     return _contents(path, readers, unzipped=sum(info.file_size for info in infos), entries=infos)

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from layers import MACHINES
 from tools.build_layers import layer_tree, target_process
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import LayerContents
+from tools.build_layers.checks.result import Harmless
 from tools.build_layers.target_scripts import check_bytecode, check_imports
 
 _MODULES = (
@@ -32,7 +34,8 @@ def bytecode(candidate: Candidate) -> Iterator[str]:
 
 def _bytecode(layer: LayerContents) -> list[str]:
     lines = target_process.run(check_bytecode, str(layer.path)).splitlines()
-    return [f"{layer.name}: {path} {fault}" for path, fault in map(json.loads, lines)]
+    found = ((f"{layer.name}: {path} {fault}", harmless) for path, fault, harmless in map(json.loads, lines))
+    return [Harmless(message) if harmless else message for message, harmless in found]
 
 
 def imports(candidate: Candidate) -> Iterator[str]:
@@ -44,9 +47,9 @@ def imports(candidate: Candidate) -> Iterator[str]:
         yield from target_process.run(check_imports, *arguments, environment=environment).splitlines()
 
 
-def imports_run_here() -> bool:
-    """Whether this machine can run the layers' machine code."""
-    return sys.platform == "linux" and platform.machine() == "x86_64"
+def runs_here(architecture: str) -> bool:
+    """Whether this machine can run machine code for the function on this architecture."""
+    return sys.platform == "linux" and platform.machine() == MACHINES[architecture]
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from tools import cache
 from tools.build_layers.checks import binaries, boto_clients, files, metadata, on_target, source_wheels
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import read_layer, read_path
-from tools.build_layers.checks.result import Report, Violation
+from tools.build_layers.checks.result import Harmless, Report, Violation
 from tools.build_layers.progress import Progress, Silent
 from tools.command import Failure
 
@@ -27,7 +27,6 @@ PER_LAYER: dict[str, Check] = {
     "record": metadata.record,
     "licences": metadata.licences,
     "machine": binaries.machine,
-    "glibc": binaries.glibc,
     "bytecode": on_target.bytecode,
 }
 """Checks of one layer by itself: a layer that has passed them is not checked again."""
@@ -35,6 +34,7 @@ PER_LAYER: dict[str, Check] = {
 TOGETHER: dict[str, Check] = {
     "duplicates": files.duplicates,
     "closure": metadata.closure,
+    "glibc": binaries.glibc,
     "clients": boto_clients.clients,
     "size": files.size,
     "imports": on_target.imports,
@@ -62,17 +62,20 @@ def check(
     shown = progress or Silent()
     shown.begin("Checking", len(names))
 
-    def one(name: str) -> list[Violation]:
+    def one(name: str) -> list[tuple[Violation, bool]]:
         known = {*passed, *(compiled if name == "wheels" else ())} if name in PER_LAYER else set()
         rest = [layer for layer in candidate.layers if layer.name not in known]
         messages = CHECKS[name](replace(candidate, layers=rest))
-        violations = [Violation(name, message) for message in messages]
+        findings = [(Violation(name, str(message)), isinstance(message, Harmless)) for message in messages]
         shown.advance()
-        return violations
+        return findings
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the last takes longest, so it starts first
         found = list(pool.map(one, reversed(names)))
-    return Report(names, skipped, [violation for part in reversed(found) for violation in part])
+    findings = [finding for part in reversed(found) for finding in part]
+    violations = [violation for violation, harmless in findings if not harmless]
+    warnings = [violation for violation, harmless in findings if harmless]
+    return Report(names, skipped, violations, warnings)
 
 
 def _skipped(candidate: Candidate) -> dict[str, str]:
@@ -80,8 +83,9 @@ def _skipped(candidate: Candidate) -> dict[str, str]:
     reasons: dict[str, str] = {}
     if all(layer.pins is None for layer in candidate.layers):
         reasons |= dict.fromkeys(("wheels", "versions"), "there is no lock to compare with")
-    if not on_target.imports_run_here():
-        reasons["imports"] = "it runs the layers' machine code, which needs Linux on x86-64"
+    if not on_target.runs_here(candidate.architecture):
+        machine = layers.MACHINES[candidate.architecture]
+        reasons["imports"] = f"it runs the layers' machine code, which needs Linux on {machine}"
     return reasons
 
 

@@ -28,11 +28,9 @@ def _differences(layer: LayerContents, source: Layer) -> Iterator[str]:
 
         def entries(wheel: Path) -> tuple[Path, dict[str, Entry]]:
             made = read_compiled(wheel, compiled(wheel)).entries
-            return wheel, {
-                entry.path.removeprefix(ROOT): entry for entry in selection.select(made, source.services)
-            }
+            return wheel, {entry.path.removeprefix(ROOT): entry for entry in selection.select(made, source)}
 
-        expected = dict(pool.map(entries, wheels.fetch(source.lock)))
+        expected = dict(pool.map(entries, wheels.fetch(source.lock, architecture=source.architecture)))
     unknown = set(layer.files)
     for wheel, files in expected.items():
         for path, entry in files.items():

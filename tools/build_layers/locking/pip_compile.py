@@ -10,7 +10,8 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,13 +19,16 @@ from unittest import mock
 import click
 from pip._internal.commands.install import InstallCommand
 from pip._internal.exceptions import PipError
-from pip._internal.models.target_python import TargetPython
 from piptools.exceptions import PipToolsError
 from piptools.scripts.compile import cli
 
+import layers
+from layers import target
 from tools import wheels
-from tools.build_layers.target import ABI, MARKERS, PLATFORMS, VERSION
+from tools.build_layers.locking import index_contents
 from tools.command import Failure
+from tools.wheels.pip_errors import NO_MATCH, no_wheel
+from tools.wheels.pip_for_target import pip_for_target
 
 _OPTIONS = (
     "--resolver=backtracking",
@@ -40,51 +44,96 @@ _OPTIONS = (
 )
 
 
-def compile_lock(requirements: Sequence[Path], present: str, upgrade_packages: Sequence[str] = ()) -> str:
-    """The requirements' lock for the target, as text; pins of the present lock are kept if possible.
+class UnsolvedError(Failure):
+    """The requirements have no solution; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """A lock's text, and which of its new pins need a newer glibc than manylinux2014."""
+
+    text: str
+    newer: Mapping[str, tuple[int, int]]
+
+
+def compile_lock(
+    requirements: Sequence[Path],
+    present: str,
+    upgrade_packages: Sequence[str] = (),
+    *,
+    newer: bool = True,
+    pinned: Mapping[str, frozenset[str]] | None = None,
+) -> Resolution:
+    """The requirements' lock for the target; pins of the present lock are kept if possible.
+
+    Args:
+        requirements: the requirements.in files, each two folders below the folder that the lock names them
+            relative to.
+        present: the text of the present lock.
+        upgrade_packages: requirements whose pins are not kept.
+        newer: whether wheels for platforms newer than manylinux2014 are allowed.
+        pinned: as for `pip_for_target`.
 
     Raises:
-        Failure: there is no solution, or the index cannot be reached.
+        UnsolvedError: there is no solution.
+        Failure: the index cannot be reached.
     """
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        _errors_explained() as output_text,
-        contextlib.redirect_stderr(output_text),
-    ):
-        output = Path(scratch, "requirements.txt")
-        output.write_text(present, "utf-8", newline="\n")
+    finders: list[Any] = []
+    base = requirements[0].parents[2]
+    with tempfile.TemporaryDirectory() as scratch, _errors_explained(finders) as output:
+        lock = Path(scratch, "requirements.txt")
+        lock.write_text(present, "utf-8", newline="\n")
         upgrades = [f"--upgrade-package={package}" for package in upgrade_packages]
-        sources = [os.path.relpath(path) for path in requirements]
-        with _pip_resolves_for_target():
-            cli.main([*_OPTIONS, *upgrades, f"--output-file={output}", *sources], standalone_mode=False)
-        return output.read_text("utf-8")
+        # The lock's comments name the sources relative to the working directory.
+        sources = [os.path.relpath(path, base) for path in requirements]
+        arguments = [*_OPTIONS, *upgrades, f"--output-file={lock}", *sources]
+        with (
+            contextlib.chdir(base),
+            contextlib.redirect_stderr(output),
+            pip_for_target(layers.ARCHITECTURE, newer=newer, pinned=pinned),
+            _resolver_for_target(finders),
+        ):
+            cli.main(arguments, standalone_mode=False)
+            text = "".join(pin.text for pin in wheels.read_lock(lock.read_text("utf-8")).values())
+            return Resolution(text, _newer(finders[-1], text, present) if finders else {})
+
+
+def _newer(finder: Any, text: str, present: str) -> dict[str, tuple[int, int]]:
+    before = {pin.name: pin.version for pin in wheels.read_lock(present).values()}
+    needed = {
+        pin.name: index_contents.needed_glibc(finder, pin.name, pin.version)
+        for pin in wheels.read_lock(text).values()
+        if before.get(pin.name) != pin.version
+    }
+    return {name: glibc for name, glibc in needed.items() if glibc and glibc > layers.SHIPPED_GLIBC}
 
 
 @contextlib.contextmanager
-def _pip_resolves_for_target() -> Iterator[None]:
+def _resolver_for_target(finders: list[Any]) -> Iterator[None]:
     """Make this process's pip resolve for the target, from its one index and no other source.
 
     Wheel directories and extra indexes of this machine are not used: other machines do not have them.
     """
     build_finder = InstallCommand._build_package_finder  # noqa: SLF001 - there is no public way
-    make_resolver = functools.partial(InstallCommand.make_resolver, py_version_info=VERSION)
-    python = TargetPython(list(PLATFORMS), VERSION, [ABI], "cp")
+    make_resolver = functools.partial(InstallCommand.make_resolver, py_version_info=target.VERSION)
 
-    def target_finder(self: InstallCommand, options: Any, session: Any) -> Any:
+    def target_finder(self: InstallCommand, options: Any, session: Any, **given: Any) -> Any:
         options.find_links, options.extra_index_urls = [], []
-        return build_finder(self, options, session, target_python=python)
+        given["target_python"] = index_contents.target_python()
+        finders.append(build_finder(self, options, session, **given))
+        return finders[-1]
 
     with (
-        mock.patch("pip._vendor.packaging.markers.default_environment", MARKERS.copy),
+        mock.patch("pip._vendor.packaging.markers.default_environment", target.markers),
         mock.patch.object(InstallCommand, "_build_package_finder", target_finder),
         mock.patch.object(InstallCommand, "make_resolver", staticmethod(make_resolver)),
-        mock.patch.dict(os.environ, {"PIP_RETRIES": "2", **os.environ}),
+        mock.patch.dict(os.environ, {"PIP_RETRIES": "2", "PIP_NO_INPUT": "1", **os.environ}),
     ):
         yield
 
 
 @contextlib.contextmanager
-def _errors_explained() -> Iterator[io.StringIO]:
+def _errors_explained(finders: list[Any]) -> Iterator[io.StringIO]:
     """Turn every failure of pip-compile into one line; yields the stream for its output."""
     output = io.StringIO()
     handler = logging.StreamHandler(output)
@@ -93,7 +142,33 @@ def _errors_explained() -> Iterator[io.StringIO]:
         yield output
     except (click.ClickException, PipError, PipToolsError, SystemExit) as error:
         text = f"{output.getvalue()}\n{error}"
+        if conflict := _conflict(error):
+            raise UnsolvedError(conflict) from error
+        known = wheels.explain(text)
+        none = NO_MATCH.search(text)
+        if known == no_wheel(none[1], "") if none else False:
+            reason = index_contents.reason(finders[-1], none[1]) if finders and none else ""
+            raise UnsolvedError(no_wheel(none[1] if none else "", reason)) from error
         unsolved = f"the requirements cannot be resolved for the target: {wheels.last_line(text)}"
-        raise Failure(wheels.explain(text) or unsolved) from error
+        raise (Failure(known) if known else UnsolvedError(unsolved)) from error
     finally:
         logging.getLogger("pip").removeHandler(handler)
+
+
+def _conflict(error: BaseException) -> str | None:
+    """Both sides of a conflict between requirements; None if there is none."""
+    causes = getattr(error.__cause__, "causes", ())
+    sides = sorted(
+        {
+            f"{cause.parent.name} {cause.parent.version} needs {cause.requirement}"
+            if cause.parent
+            else f"requirements.in has {cause.requirement}"
+            for cause in causes
+        }
+    )
+    if len(sides) < 2:
+        return None
+    return (
+        f"the requirements cannot be resolved for the target: {', but '.join(sides)}: change one of them in "
+        "requirements.in"
+    )

@@ -1,6 +1,6 @@
 """Checks the bytecode of one layer, with the interpreter that has to use it.
 
-Takes a zip or a folder; prints [path, fault] in JSON, a line for each violation.
+Takes a zip or a folder; prints [path, fault, harmless] in JSON, a line for each fault.
 """
 
 import importlib.util
@@ -14,14 +14,17 @@ from tools.build_layers.target_scripts.compile_wheel import UNCHECKED_HASH, cach
 from tools.zip_entries import MOUNTED, ROOT
 
 
-def faults(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
-    """What is wrong, by path."""
+def faults(files: Mapping[str, bytes]) -> Iterator[tuple[str, str, bool]]:
+    """What is wrong: the path, the fault, and whether it is harmless."""
     modules = sorted(filter(is_module, files))
     for path in modules:
         if fault := _fault(path, files[path], files.get(cached_path(path))):
-            yield path, fault
+            yield path, fault, False
     for path in sorted({path for path in files if path.endswith(".pyc")} - set(map(cached_path, modules))):
-        yield path, "is bytecode that no module of this Python uses"
+        if (
+            "__pycache__/" in path or files[path][:4] != importlib.util.MAGIC_NUMBER
+        ):  # else it needs no source
+            yield path, "is bytecode that no module of this Python uses", True
 
 
 def _fault(path: str, source: bytes, compiled: bytes | None) -> str | None:

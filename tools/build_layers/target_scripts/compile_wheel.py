@@ -10,10 +10,11 @@ import csv
 import hashlib
 import importlib.util
 import io
+import json
 import marshal
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
 
@@ -30,6 +31,9 @@ from tools.zip_entries import (
 
 SCRIPTS = "bin/"
 """Where `pip install --target` puts programs; nothing imports them."""
+
+_SHOWN = 5
+"""Irregularities of one wheel that are reported."""
 
 UNCHECKED_HASH = 0b01
 """The flag field of a .pyc that is used without a look at its source (PEP 552)."""
@@ -72,14 +76,17 @@ def _record_row(data: bytes) -> list[str]:
     return [f"sha256={digest}", str(len(data))]
 
 
-def compiled_entries(data: bytes) -> list[Entry]:
-    """Everything that a wheel installs, and its bytecode, sorted, with the RECORD of just that."""
+def compiled_entries(data: bytes) -> tuple[list[Entry], list[str]]:
+    """Everything that a wheel installs, and its bytecode, sorted, with the RECORD of just that.
+
+    Returns:
+        The entries, and a line for each irregularity of the wheel that makes no difference when it is used.
+    """
     with ZipFile(io.BytesIO(data)) as wheel:
         stored = {installed_path(entry.path): entry for entry in read_entries(wheel, data)}
         _reject_unsafe(entry.info for entry in stored.values())
-        record = next(path for path in stored if re.fullmatch(r"[^/]+\.dist-info/RECORD", path))
-        lines = csv.reader(stored[record].read().decode().splitlines())
-        rows = {installed_path(row[0]): row[1:] for row in lines if row}
+        record, rows = _record(stored)
+        irregular = _made_complete(record, rows, stored)
         parts = {path: move(entry, ROOT + path) for path, entry in stored.items()}
         for path in sorted(filter(is_module, stored)):
             if (compiled := bytecode(path, wheel.read(stored[path].info))) is not None:
@@ -94,7 +101,31 @@ def compiled_entries(data: bytes) -> list[Entry]:
         rows.pop(record + signature, None)
     rows[record] = ["", ""]
     parts[record] = compress(ROOT + record, record_text(rows).encode())
-    return [parts[path] for path in sorted(parts)]
+    return [parts[path] for path in sorted(parts)], irregular
+
+
+def _record(stored: Mapping[str, Entry]) -> tuple[str, dict[str, list[str]]]:
+    """The path of the wheel's RECORD, and its rows by the path where each file is installed."""
+    records = [path for path in stored if re.fullmatch(r"[^/]+\.dist-info/RECORD", path)]
+    if len(records) != 1:
+        raise ValueError(
+            f"it has {len(records)} files *.dist-info/RECORD instead of 1: do not use this wheel"
+        )
+    lines = csv.reader(stored[records[0]].read().decode("utf-8", "replace").splitlines())
+    return records[0], {installed_path(row[0]): row[1:] for row in lines if row}
+
+
+def _made_complete(record: str, rows: dict[str, list[str]], stored: Mapping[str, Entry]) -> list[str]:
+    """Make the RECORD list the files that are there, as pip installs a wheel in which they differ."""
+    irregular = []
+    for path in sorted(rows.keys() - stored.keys()):
+        del rows[path]
+        irregular.append(f"{path} is in the wheel's RECORD and not in the wheel")
+    signatures = (record, record + ".jws", record + ".p7s")
+    for path in sorted(stored.keys() - rows.keys() - set(signatures)):
+        rows[path] = _record_row(stored[path].read())
+        irregular.append(f"{path} is in the wheel and not in its RECORD")
+    return irregular
 
 
 def _reject_unsafe(members: Iterable[ZipInfo]) -> None:
@@ -114,9 +145,15 @@ def _with_interpreter(script: bytes) -> bytes:
     return re.sub(rb"\A#!pythonw?(?=\s)", b"#!/var/lang/bin/python3", script)
 
 
+def _comment(irregular: list[str]) -> bytes:
+    """The irregularities in JSON: how many there are, and the first ones, as a zip's comment is short."""
+    return json.dumps({"count": len(irregular), "first": irregular[:_SHOWN]}).encode() if irregular else b""
+
+
 def main() -> None:
     """Compile the wheels that standard input names."""
     for line in sys.stdin:
         wheel, target = line.rstrip("\n").split("\t")
-        write_zip(Path(target), compiled_entries(Path(wheel).read_bytes()))
+        entries, irregular = compiled_entries(Path(wheel).read_bytes())
+        write_zip(Path(target), entries, _comment(irregular))
         print(flush=True)

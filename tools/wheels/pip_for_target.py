@@ -1,0 +1,72 @@
+"""Changes pip in this process: it selects wheels for the target, whatever interpreter and settings it has.
+
+pip has no public interface for this; `--platform` alone leaves markers and the order of wheels to the host.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+from unittest import mock
+
+from pip._internal.cli.parser import ConfigOptionParser
+from pip._internal.index import collector
+from pip._internal.models.link import Link
+from pip._internal.models.target_python import TargetPython
+from pip._vendor.packaging import tags
+from pip._vendor.packaging.utils import canonicalize_name
+
+from layers import target
+
+_CONTRADICTING = frozenset(
+    {
+        *("abi", "implementation", "platform", "python-version"),
+        *("build-constraint", "constraint", "editable", "requirement"),
+        *("no-binary", "no-deps", "only-binary", "pre", "prefer-binary", "require-hashes"),
+        *("dest", "quiet", "target", "user"),
+    }
+)
+"""Settings of the user's pip that would change what a lock or a download contains."""
+
+_from_json = Link.from_json
+_failed = collector._handle_get_simple_fail  # noqa: SLF001 - see above
+_items = ConfigOptionParser._get_ordered_configuration_items  # noqa: SLF001
+
+
+@contextlib.contextmanager
+def pip_for_target(
+    architecture: str, *, newer: bool = True, pinned: Mapping[str, frozenset[str]] | None = None
+) -> Iterator[None]:
+    """Change pip while the context lasts.
+
+    Args:
+        architecture: Lambda's name of the architecture.
+        newer: whether wheels for platforms newer than manylinux2014 are allowed.
+        pinned: versions by normalized name. Files of other versions of these distributions are not read: an
+            index's page names every file of every release, and parsing them is most of pip's work.
+    """
+    allowed = target.tags(tags, architecture, newer=newer)
+
+    def items(self: ConfigOptionParser) -> Iterator[tuple[str, Any]]:
+        return (item for item in _items(self) if item[0].replace("_", "-") not in _CONTRADICTING)
+
+    with (
+        mock.patch.object(TargetPython, "get_sorted_tags", return_value=allowed),
+        mock.patch.object(ConfigOptionParser, "_get_ordered_configuration_items", items),
+        mock.patch.object(collector, "_handle_get_simple_fail", _warn),
+        mock.patch.object(
+            Link, "from_json", lambda file, page_url: link_of_pinned(pinned or {}, file, page_url)
+        ),
+    ):
+        yield
+
+
+def _warn(link: Link, reason: Any, meth: Any = None) -> None:  # noqa: ARG001 - pip passes it
+    """Log why a page could not be read: pip's default level hides that access was denied."""
+    _failed(link, reason, meth=collector.logger.warning)
+
+
+def link_of_pinned(pinned: Mapping[str, frozenset[str]], file: dict[str, Any], page: str) -> Link | None:
+    """The link of a page's file (PEP 691); None for a file that cannot be a wheel of a pinned version."""
+    name, _, rest = str(file.get("filename", "")).partition("-")  # a wheel's name holds no other (PEP 427)
+    versions = pinned.get(canonicalize_name(name))
+    return None if versions is not None and rest.partition("-")[0] not in versions else _from_json(file, page)
