@@ -14,12 +14,10 @@ from constructs import Construct
 from infra import network
 from infra.context import LayerError
 from infra.options import Options
-from layers import ARCHITECTURE as MACHINE
 from layers import RUNTIME as PYTHON
 from layers import Layer, function_asset, undeployable_reason
 
 RUNTIME = lambda_.Runtime(PYTHON, lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
-ARCHITECTURE = lambda_.Architecture.custom(MACHINE)
 
 
 class AgentFunction(Construct):
@@ -48,7 +46,7 @@ class AgentFunction(Construct):
             "Function",
             description="A Strands agent, traced in Langfuse",
             runtime=RUNTIME,
-            architecture=ARCHITECTURE,
+            architecture=lambda_.Architecture.custom(options.architecture),
             handler="lambda_handler.handler",
             code=lambda_.Code.from_asset(str(function_asset.assembled(source))),
             layers=[_layer(self, layer, layers) for layer in layers],
@@ -122,5 +120,5 @@ def _layer(scope: Construct, layer: Layer, beside: Sequence[Layer]) -> lambda_.L
         description=f"{layer.name} and its dependencies",
         code=lambda_.Code.from_asset(str(layer.zip)),
         compatible_runtimes=[RUNTIME],
-        compatible_architectures=[ARCHITECTURE],
+        compatible_architectures=[lambda_.Architecture.custom(layer.architecture)],
     )

@@ -14,7 +14,7 @@ from infra.context import ContextError, LayerError, read
 from infra.options import Options
 from infra.record import StackRecord
 from infra.regions import RegionError
-from layers import LAYERS, Layer
+from layers import Layer, for_architecture
 from layers.function_asset import AssetError
 from layers.interpreter import InterpreterError
 from traced_agent.settings import Settings
@@ -55,7 +55,7 @@ def build(
     app: "App",
     environ: Mapping[str, str],
     *,
-    layers: Sequence[Layer] = LAYERS,
+    layers: Sequence[Layer] | None = None,
     agents: Mapping[str, Path] = AGENTS,
     add_resources: AddResources | None = None,
     foreign: Sequence[str] = (),
@@ -65,7 +65,7 @@ def build(
     Args:
         app: the CDK app, with its context.
         environ: the environment variables.
-        layers: the layers of each function.
+        layers: the layers of each function; by default those of the catalogue for the architecture.
         agents: source folders by the agents' names; the first agent is the default agent.
         add_resources: adds the owner's resources to an agent.
         foreign: context keys of the user's own, which are ignored.
@@ -90,7 +90,7 @@ def build(
             env=Environment(region=options.region),
             record=record,
             options=options,
-            layers=layers,
+            layers=layers or for_architecture(options.architecture),
             agent_source=agents[record.agent],
         )
         if add_resources:

@@ -11,6 +11,7 @@ from typing import Any
 from infra import bedrock_access, context, parsers, regions
 from infra.context import ContextError, key, parser, setting
 from infra.parsers import choice, encrypted, number, switch
+from layers import ARCHITECTURE, MACHINES
 from traced_agent.settings import NO_BEDROCK_MODEL, Settings
 
 _NO_PAGE = {
@@ -107,6 +108,12 @@ class Options:
         "The largest number of runs at the same time, which limits cost",
         parse=number(1, 10_000),
         default=None,
+    )
+    architecture: str = key(
+        "The function's processor architecture: `x86_64`, or `arm64` after "
+        "`hatch run build-layers --architecture arm64`",
+        parse=choice(*MACHINES),
+        default=ARCHITECTURE,
     )
     memory_mb: int = key("Memory of the function, in MB", parse=number(256, 10_240), default=1024)
     timeout_s: int = key("Timeout of the function, in seconds", parse=number(10, 900), default=300)

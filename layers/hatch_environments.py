@@ -13,7 +13,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 
-class LayersEnvironmentCollector(EnvironmentCollectorInterface):  # type: ignore[misc] - hatch has no types
+class LayersEnvironmentCollector(EnvironmentCollectorInterface):
     """Extends the environment `default`, and with it those that have it as their template."""
 
     def finalize_config(self, config: dict[str, dict[str, Any]]) -> None:
@@ -25,12 +25,11 @@ class LayersEnvironmentCollector(EnvironmentCollectorInterface):  # type: ignore
 
 
 def dependencies(requirements: Path) -> list[str]:
-    """The requirements of a layer, each pinned to the version of its lock; what is not locked yet is left out."""
+    """The requirements of a layer, pinned to the versions of its lock; without those not locked yet."""
     lock = requirements.with_suffix(".txt")
     text = lock.read_text("utf-8") if lock.exists() else ""
-    versions = {
-        canonicalize_name(name): version for name, version in re.findall(r"(?m)^([\w.-]+)==([^\s;]+)", text)
-    }
+    pins = re.findall(r"(?m)^([\w.-]+)==([^\s;]+)", text)
+    versions = {canonicalize_name(name): version for name, version in pins}
     pinned = []
     for line in requirements.read_text("utf-8").splitlines():
         try:

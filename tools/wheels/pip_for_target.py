@@ -34,7 +34,11 @@ _items = ConfigOptionParser._get_ordered_configuration_items  # noqa: SLF001
 
 @contextlib.contextmanager
 def pip_for_target(
-    architecture: str, *, newer: bool = True, pinned: Mapping[str, frozenset[str]] | None = None
+    architecture: str,
+    *,
+    newer: bool = True,
+    pinned: Mapping[str, frozenset[str]] | None = None,
+    failures: list[str] | None = None,
 ) -> Iterator[None]:
     """Change pip while the context lasts.
 
@@ -43,26 +47,26 @@ def pip_for_target(
         newer: whether wheels for platforms newer than manylinux2014 are allowed.
         pinned: versions by normalized name. Files of other versions of these distributions are not read: an
             index's page names every file of every release, and parsing them is most of pip's work.
+        failures: receives why a page of the index could not be read; pip's default level hides it.
     """
     allowed = target.tags(tags, architecture, newer=newer)
 
     def items(self: ConfigOptionParser) -> Iterator[tuple[str, Any]]:
         return (item for item in _items(self) if item[0].replace("_", "-") not in _CONTRADICTING)
 
+    def failed(link: Link, reason: Any, meth: Any = None) -> None:
+        (failures if failures is not None else []).append(str(reason))
+        _failed(link, reason, meth=meth or collector.logger.warning)
+
     with (
         mock.patch.object(TargetPython, "get_sorted_tags", return_value=allowed),
         mock.patch.object(ConfigOptionParser, "_get_ordered_configuration_items", items),
-        mock.patch.object(collector, "_handle_get_simple_fail", _warn),
+        mock.patch.object(collector, "_handle_get_simple_fail", failed),
         mock.patch.object(
             Link, "from_json", lambda file, page_url: link_of_pinned(pinned or {}, file, page_url)
         ),
     ):
         yield
-
-
-def _warn(link: Link, reason: Any, meth: Any = None) -> None:  # noqa: ARG001 - pip passes it
-    """Log why a page could not be read: pip's default level hides that access was denied."""
-    _failed(link, reason, meth=collector.logger.warning)
 
 
 def link_of_pinned(pinned: Mapping[str, frozenset[str]], file: dict[str, Any], page: str) -> Link | None:

@@ -198,7 +198,8 @@ def test_a_home_that_cannot_be_used_is_one_line(tmp_path, command):
     environment |= {"HOME": str(tmp_path / "home" / "user")}
     code = (
         "import layers, sys; layers.stale_reason = lambda layer: 'not built'; "
-        "from tools.command import run; from tools.build_layers.__main__ import main; run(lambda: main(sys.argv[1:]))"
+        "from tools.command import run; from tools.build_layers.__main__ import main; "
+        "run(lambda: main(sys.argv[1:]))"
     )
     told = subprocess.run(
         [sys.executable, "-c", code, *command],

@@ -36,7 +36,7 @@ def machine(candidate: Candidate) -> Iterator[str]:
             message = (
                 f"{layer.name}: {path} is an extension for {suffix[1]}, which {layers.RUNTIME} does not load"
             )
-            yield Harmless(message) if _has_sibling(layer, path) else message
+            yield Harmless(message) if _has_sibling(layer, path[: suffix.start()]) else message
 
 
 def _is_loaded(path: str, data: bytes) -> bool:

@@ -79,8 +79,9 @@ def compile_lock(
         Failure: the index cannot be reached.
     """
     finders: list[Any] = []
+    failures: list[str] = []
     base = requirements[0].parents[2]
-    with tempfile.TemporaryDirectory() as scratch, _errors_explained(finders) as output:
+    with tempfile.TemporaryDirectory() as scratch, _errors_explained(finders, failures) as output:
         lock = Path(scratch, "requirements.txt")
         lock.write_text(present, "utf-8", newline="\n")
         upgrades = [f"--upgrade-package={package}" for package in upgrade_packages]
@@ -90,7 +91,7 @@ def compile_lock(
         with (
             contextlib.chdir(base),
             contextlib.redirect_stderr(output),
-            pip_for_target(layers.ARCHITECTURE, newer=newer, pinned=pinned),
+            pip_for_target(layers.ARCHITECTURE, newer=newer, pinned=pinned, failures=failures),
             _resolver_for_target(finders),
         ):
             cli.main(arguments, standalone_mode=False)
@@ -133,7 +134,7 @@ def _resolver_for_target(finders: list[Any]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _errors_explained(finders: list[Any]) -> Iterator[io.StringIO]:
+def _errors_explained(finders: list[Any], failures: list[str]) -> Iterator[io.StringIO]:
     """Turn every failure of pip-compile into one line; yields the stream for its output."""
     output = io.StringIO()
     handler = logging.StreamHandler(output)
@@ -141,7 +142,7 @@ def _errors_explained(finders: list[Any]) -> Iterator[io.StringIO]:
     try:
         yield output
     except (click.ClickException, PipError, PipToolsError, SystemExit) as error:
-        text = f"{output.getvalue()}\n{error}"
+        text = "\n".join([output.getvalue(), *failures, str(error)])
         if conflict := _conflict(error):
             raise UnsolvedError(conflict) from error
         known = wheels.explain(text)

@@ -5,8 +5,9 @@ import os
 import time
 from collections.abc import Callable
 
+from layers import ARCHITECTURE
 from tools import user_environment
-from tools.command import ERR
+from tools.command import ERR, Failure
 from tools.local.cloud.local_cloud import LocalCloud
 
 QUESTION = "What is 12 * (3 + 4)?"
@@ -39,7 +40,13 @@ def add_command(
 
 
 def local_cloud(arguments: argparse.Namespace, progress: Progress) -> LocalCloud:
-    """The local cloud that the arguments describe; it starts in a `with` statement."""
+    """The local cloud that the arguments describe; it starts in a `with` statement.
+
+    Raises:
+        Failure: the function would be for another processor architecture than the local cloud runs.
+    """
+    if dict(arguments.context).get("architecture", ARCHITECTURE) != ARCHITECTURE:
+        raise Failure(f"the local cloud runs {ARCHITECTURE} only: leave out -c architecture")
     return LocalCloud(
         dict(arguments.context),
         port=arguments.port,
