@@ -133,8 +133,8 @@ def stale_reason(layer: Layer) -> str | None:
 
 
 def _command(name: str, layer: Layer) -> str:
-    chosen = "" if layer.architecture == ARCHITECTURE else f" --architecture {layer.architecture}"
-    return f"hatch run {name}-layers{chosen}"
+    chosen = [] if layer.architecture == ARCHITECTURE else ["--architecture", layer.architecture]
+    return " ".join(["hatch", "run", f"{name}-layers", *chosen])
 
 
 def undeployable_reason(layer: Layer, stack: Sequence[Layer] = LAYERS) -> str | None:

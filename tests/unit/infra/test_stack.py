@@ -331,6 +331,16 @@ def test_a_template_records_its_options_and_its_agent(synthesize) -> None:
     assert set(recorded["options"]) == {key.name for key in fields(Options) if key.default is not None}
 
 
+def test_the_architecture_is_that_of_the_context(synthesize) -> None:
+    template = synthesize({"architecture": "arm64"})
+    (function,) = [
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::Function" and "Layers" in resource["Properties"]
+    ]
+    assert function["Architectures"] == ["arm64"]
+
+
 def test_another_stack_name_changes_every_name_that_is_derived_from_it(assembly, synthesize) -> None:
     out = assembly({"stack_name": "support-prod"})
     template = synthesize({"stack_name": "support-prod"})
