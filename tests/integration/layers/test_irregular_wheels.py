@@ -217,7 +217,9 @@ def test_different_files_of_one_path_can_be_excluded(twins, tmp_path):
 def test_an_exclusion_that_matches_nothing_is_a_mistake(twins, tmp_path):
     (layer,) = twins("x = 1\n", "x = 1\n")
     (layer.directory / "exclude.txt").write_text("test/*\n")
-    with pytest.raises(Failure, match=r"layers/strands/exclude.txt: 'test/\*' matches no file: correct or remove it"):
+    with pytest.raises(
+        Failure, match=r"layers/strands/exclude.txt: 'test/\*' matches no file: correct or remove it"
+    ):
         build([layer], store=tmp_path / "store")
 
 
