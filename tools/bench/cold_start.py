@@ -2,18 +2,18 @@
 
 import contextlib
 import functools
-import os
 import shutil
 import statistics
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.bench import deployed
+from tools.bench.cpu_limit import FULL_CORE_MB, limited, unavailable
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.sampling import interleave
 from tools.local.fakes.bedrock_server import FakeBedrock
@@ -25,9 +25,8 @@ from tools.local.runtime.invocation import Invocation
 
 ROUNDS = 13
 HELD_ROUNDS = 5
-HELD = 1024 / 1769
-"""Of a core: what a function of 1,024 MB gets; 1,769 MB are one
-(https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)."""
+HELD = 1024 / FULL_CORE_MB
+"""Of a core: what a function of 1,024 MB gets."""
 
 _NOT_TAKEN = """\
 Not taken: all code objects of the layers in one file behind a finder of our own: a layer holds what its
@@ -36,7 +35,6 @@ _PLAIN = "plain, no usable bytecode"
 _PLAIN_BUILT = "plain, our layers"
 _OURS_BARE = "ours, no usable bytecode"
 _HANDLERS = (_PLAIN, _PLAIN_BUILT, _OURS_BARE, "ours")
-_CGROUP = Path("/sys/fs/cgroup/cpu")
 
 
 _OWN_BYTECODE = "its own modules compiled at the start"
@@ -135,7 +133,7 @@ def _without_bytecode(code: Path) -> Path:
 
 def _sampler(function: Function, langfuse: FakeLangfuse) -> Callable[..., Sample]:
     def sample(cpus: float = 0) -> Sample:
-        with _limited(cpus) as join:
+        with limited(cpus) as join:
             return _sample(function, langfuse, join)
 
     return sample
@@ -179,34 +177,10 @@ def _sample(function: Function, langfuse: FakeLangfuse, join: Callable[[], None]
     )
 
 
-@contextlib.contextmanager
-def _limited(cpus: float) -> Iterator[Callable[[], None]]:
-    """Yields what a new process calls to get no more than this share of a core; 0 is no limit."""
-    if not cpus:
-        yield lambda: None
-        return
-    group = _CGROUP / f"strands-langfuse-lambda-bench-{os.getpid()}"
-    group.mkdir()
-    try:
-        (group / "cpu.cfs_period_us").write_text("20000")
-        (group / "cpu.cfs_quota_us").write_text(str(round(20000 * cpus)))
-        yield functools.partial(_join, group)
-    finally:
-        for _ in range(100):
-            with contextlib.suppress(OSError):
-                group.rmdir()
-                break
-            time.sleep(0.05)
-
-
-def _join(group: Path) -> None:
-    (group / "cgroup.procs").write_text("0")
-
-
 def _held(samplers: Mapping[str, Callable[..., Sample]]) -> tuple[list[Table], dict[str, str]]:
     """The same with the CPU held to what Lambda gives, where control groups allow."""
-    if not os.access(_CGROUP, os.W_OK) or not (_CGROUP / "cpu.cfs_quota_us").exists():
-        return [], {"CPU held to 0.58 of a core": "no writable cpu control group on this machine"}
+    if reason := unavailable():
+        return [], {"CPU limited to 0.58 of a core": reason}
     variants = {name: functools.partial(sample, HELD) for name, sample in samplers.items()}
     held, failed = interleave("cold starts at 0.58 of a core", variants, HELD_ROUNDS)
     return [_table("The same with 0.58 of a core, as 1,024 MB get", held)], failed
