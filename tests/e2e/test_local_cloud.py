@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tools.local.cloud.local_cloud import FAKE_MODEL_HEADER
 from tools.local.control_plane.server import ACCOUNT, _session
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from tools.local.runtime import processes
@@ -37,6 +38,11 @@ def test_the_deployed_function_answers_with_its_tool_and_its_trace_arrives(cloud
     assert [span.attributes["gen_ai.tool.name"] for span in trace.spans if "execute_tool" in span.name] == [
         "calculator"
     ]
+
+
+def test_an_answer_of_the_fake_model_is_marked(cloud):
+    assert ask(cloud).headers[FAKE_MODEL_HEADER] == "true"
+    assert ask(cloud, "[[deny]]").headers[FAKE_MODEL_HEADER] == "true"
 
 
 def test_the_trace_link_of_an_answer_can_be_opened(cloud):

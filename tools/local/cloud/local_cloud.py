@@ -26,6 +26,9 @@ from traced_agent.settings import Settings
 Progress = Callable[[str], None]
 """Called with each step that begins."""
 
+FAKE_MODEL_HEADER = "x-local-fake-model"
+"""Marks responses, so that the page and other clients can say that the answer is not a real model's."""
+
 
 class LocalCloud:
     """Everything from bootstrap to Function URL: `with LocalCloud({"auth": "iam"}) as cloud: cloud.url`.
@@ -167,6 +170,8 @@ class LocalCloud:
         self.pool = stack.enter_context(EnvironmentPool(function, log=self._log))
         self.url_server = stack.enter_context(FunctionUrlServer(self.pool, port=self._port))
         self.url = self.url_server.url
+        if self.uses_fake_model:
+            self.url_server.added_headers = {FAKE_MODEL_HEADER: "true"}
 
     def _new_plane(self, region: str) -> ControlPlane:
         self._progress("starting the control plane")

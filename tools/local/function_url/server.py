@@ -54,6 +54,8 @@ class FunctionUrlServer(HttpServer):
         self._pool = pool
         self._credentials = credentials
         self.before_request: Hook = lambda: None
+        self.added_headers: dict[str, str] = {}
+        """Sent with every response of the function, besides its own headers."""
         super().__init__(self._respond, port=port, timeout_s=client_timeout_s)
         self.url = f"{self.url}/"
 
@@ -64,7 +66,7 @@ class FunctionUrlServer(HttpServer):
         origin = headers.get("origin", "")
         if function.cors and cors.is_preflight(exchange.method, headers):
             return exchange.answer(200, headers=cors.preflight(function.cors, origin))
-        allowed = cors.response(function.cors, origin) if function.cors else {}
+        added = self.added_headers | (cors.response(function.cors, origin) if function.cors else {})
         try:
             invocation = self._invoke(exchange, function, headers)
         except TooLarge:
@@ -74,7 +76,7 @@ class FunctionUrlServer(HttpServer):
             return _reject(exchange, 403, error.kind, str(error))
         except Throttled:
             return _reject(exchange, 429, "TooManyRequestsException", "Rate Exceeded.")
-        return _relay(exchange, invocation, allowed, function)
+        return _relay(exchange, invocation, added, function)
 
     def _invoke(self, exchange: HttpExchange, function: Function, headers: dict[str, str]) -> Invocation:
         body = exchange.body(MAX_BODY)
@@ -87,12 +89,10 @@ class FunctionUrlServer(HttpServer):
         return self._pool.invoke(event, trace_root=trace_root)
 
 
-def _relay(
-    exchange: HttpExchange, invocation: Invocation, allowed: dict[str, str], function: Function
-) -> None:
+def _relay(exchange: HttpExchange, invocation: Invocation, more: dict[str, str], function: Function) -> None:
     """Send the function's response: as it comes if the URL streams, complete if it does not."""
     added = [
-        *allowed.items(),
+        *more.items(),
         ("date", email.utils.formatdate(usegmt=True)),
         ("x-amzn-requestid", invocation.request_id),
         ("x-amzn-trace-id", invocation.trace_header(sampled=function.xray)),
