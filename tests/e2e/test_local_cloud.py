@@ -154,7 +154,7 @@ def test_a_refusal_of_the_stack_is_one_line():
     assert "Traceback" not in ran.stderr
 
 
-def test_the_control_plane_ends_with_whoever_started_it(cloud):
+def test_the_control_plane_ends_with_the_process_that_started_it(cloud):
     program = """
 import sys, time
 from tools.local.control_plane.server import ControlPlane

@@ -306,7 +306,7 @@ def test_a_stuck_environment_does_not_block_the_others(run):
         assert stuck.result().error["errorType"] == "Sandbox.Timedout"
 
 
-def test_an_environment_that_died_in_its_sleep_is_not_handed_a_request(run, boxed):
+def test_an_environment_that_ended_while_frozen_gets_no_request(run, boxed):
     environments = run("import os\ndef handler(event, context): return os.getpid()", bubblewrap=boxed)
     answer(environments)
     for _ in range(3):
@@ -315,7 +315,7 @@ def test_an_environment_that_died_in_its_sleep_is_not_handed_a_request(run, boxe
         assert ask(environments).error is None
 
 
-def test_a_sandbox_outlives_the_thread_of_the_request_that_started_it(run):
+def test_a_sandbox_runs_longer_than_the_thread_of_the_request_that_started_it(run):
     code = "import uuid\nme = str(uuid.uuid4())\ndef handler(event, context): return me"
     environments = run(code)
     seen = []

@@ -163,7 +163,7 @@ def test_cors_is_answered_without_the_function(served):
         (None, None),
     ],
 )
-def test_an_answer_bears_the_urls_own_cors_headers(served, cors, expected):
+def test_a_response_has_the_urls_own_cors_headers(served, cors, expected):
     response = httpx.get(served(ECHO, cors=cors), headers={"origin": "https://a.example"})
     assert response.status_code == 200
     assert response.headers.get("access-control-allow-origin") == expected

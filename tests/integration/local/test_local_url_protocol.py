@@ -3,7 +3,6 @@
 import contextlib
 import json
 import socket
-import time
 from urllib.parse import urlsplit
 
 import httpx
@@ -29,7 +28,7 @@ def test_head_has_no_body(served):
     assert (response.status_code, response.content) == (200, b"")
 
 
-def test_a_header_bomb_is_refused_and_harms_nobody(served):
+def test_a_header_bomb_is_refused_and_does_not_affect_others(served):
     url = served(ECHO)
     many = httpx.get(url, headers=[(f"x-{number}", "y") for number in range(300)])
     long = httpx.get(url, headers={"x-long": "y" * 100_000})
@@ -46,7 +45,7 @@ def test_a_header_bomb_is_refused_and_harms_nobody(served):
         b"",
     ],
 )
-def test_a_half_sent_request_is_dropped_and_holds_nobody_up(served, sent):
+def test_a_half_sent_request_is_dropped_and_blocks_no_other(served, sent):
     url = served(ECHO, client_timeout_s=1.0)
     with connected(url) as client:
         client.sendall(sent)
@@ -62,14 +61,14 @@ def test_a_wrong_length_is_400(served, length):
         assert client.recv(12) == b"HTTP/1.1 400"
 
 
-def test_connections_are_kept_and_no_segment_waits(served):
-    with httpx.Client() as client:
-        url = served(ECHO)
-        client.get(url)
-        began = time.monotonic()
+def test_connections_are_kept_and_a_response_is_one_segment(served):
+    with connected(served(ECHO)) as client:
+        client.settimeout(10)
         for _ in range(20):
-            assert client.get(url).status_code == 200
-        assert time.monotonic() - began < 20 * 0.04  # a call that waits for Nagle and delayed ACK takes more
+            client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            head, _, body = client.recv(65536).partition(b"\r\n\r\n")  # a second segment would wait for Nagle
+            assert head.startswith(b"HTTP/1.1 200")
+            assert json.loads(body)["rawPath"] == "/"
 
 
 def connected(url):

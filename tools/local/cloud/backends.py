@@ -52,7 +52,7 @@ def traces(environ: Mapping[str, str], langfuse: FakeLangfuse) -> Backends:
 
 
 def model(environ: Mapping[str, str], bedrock: FakeBedrock, *, real: bool, region: str) -> Backends:
-    """The real Bedrock, or the user's endpoint where the environment names one, else this stand-in.
+    """The real Bedrock, or the user's endpoint where the environment names one, else the fake.
 
     Raises:
         Failure: the real one is wanted and there are no credentials for it.

@@ -22,7 +22,7 @@ class Deployed:
     name: str
     stack_name: str
     directory: Path
-    """Where to unpack; it belongs to whoever asks."""
+    """Where to unpack; the caller removes it."""
 
     def read(self, environment: Mapping[str, str]) -> Function:
         """The function, its bytes downloaded from the control plane; `environment` is added to its own."""

@@ -1,4 +1,4 @@
-"""Runs MiniStack, under the Python of its own environment, so that it can do no harm and outlive nobody.
+"""Runs MiniStack under the Python of its own environment; it starts no process and ends with its parent.
 
 It may start no process: its own Lambda worker would run functions unsandboxed, in what is not AWS's runtime.
 It ends when its standard input closes, which happens however its parent ends.

@@ -1,8 +1,8 @@
-"""A stand-in for bedrock-runtime: Converse and ConverseStream, answered deterministically.
+"""A fake of bedrock-runtime: Converse and ConverseStream, answered deterministically.
 
 Point boto3 at it with AWS_ENDPOINT_URL_BEDROCK_RUNTIME.
 
-Told to misbehave from Python (`bedrock.inject_fault("throttle", times=2)`) or by a directive in the prompt
+Faults are injected from Python (`bedrock.inject_fault("throttle", times=2)`) or by a directive in the prompt
 (`[[throttle]]`, or `[[throttle 2]]` for the first two calls with that prompt only).
 """
 
@@ -46,7 +46,7 @@ FAULTS = {
     "drip": "one word a second, without end",
     "hang": "no byte at all",
 }
-"""What the stand-in can be told to do wrong."""
+"""The faults that can be injected, with their effects."""
 
 KEPT = 1000
 """Requests that are kept: the oldest go, so that hours of use need no more memory."""

@@ -1,4 +1,4 @@
-"""How a stand-in is told to misbehave."""
+"""Fault injection into the fakes."""
 
 import threading
 from collections.abc import Collection

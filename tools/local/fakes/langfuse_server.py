@@ -32,7 +32,7 @@ FAULTS = {
     "drip": "a 200 whose body comes a byte every 0.2 s, without end",
     "close": "the connection closes without an answer",
 }
-"""What the receiver can be told to do wrong."""
+"""The faults that can be injected, with their effects."""
 
 KEPT = 2000
 """Exports that are kept: the oldest go, so that hours of use need no more memory."""

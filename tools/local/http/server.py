@@ -27,7 +27,7 @@ _MAX_HEAD = 65536
 """Bytes of a request's head; more are rejected with 431."""
 
 _LINGER_S = 2.0
-"""How long a client may still send a body that nobody reads, before its connection is reset."""
+"""How long a client may still send a body that is not read, before its connection is reset."""
 
 
 class HttpServer:

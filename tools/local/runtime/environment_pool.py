@@ -1,4 +1,4 @@
-"""Execution environments: one per concurrent request, frozen between requests, replaced when they die."""
+"""Execution environments: one per concurrent request, frozen between requests, replaced when they fail."""
 
 import sys
 import threading
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import subprocess
 
 LIMIT = 50
-"""Environments of a function without reserved concurrency: what one machine bears, not an account's limit."""
+"""Environments of a function without reserved concurrency: a limit for one machine, not an account's."""
 
-_GRACE_S = 0.1
+_RELEASE_WAIT_S = 0.1
 """How long a request waits for an environment that has answered and is about to be free."""
 
-_PARTING_S = 1.0
-"""How long, at the end, what runs after an answer may still take."""
+_SHUTDOWN_S = 1.0
+"""How long work after a response may still take when the pool closes."""
 
 
 _IDLE_S = 300.0
@@ -59,7 +59,7 @@ class EnvironmentPool:
         self._log = log
         self._idle: list[ExecutionEnvironment] = []
         self._busy: dict[Invocation, ExecutionEnvironment | None] = {}
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._closed = False
         self._starter = ThreadPoolExecutor(1, "starter")
 
@@ -76,25 +76,25 @@ class EnvironmentPool:
         return invocation
 
     def drain(self) -> list[int]:
-        """Wait until nothing runs, work after an answer included; the frozen environments' processes."""
-        with self._news:
-            self._news.wait_for(lambda: not self._busy)
+        """Wait until nothing runs, work after a response included; returns the process ids of what is frozen."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy)
             return [environment.pid for environment in self._idle]
 
-    def deploy(self, function: Function) -> None:
-        """Run this from the next request on; environments of the old one end with their request."""
-        self._exchange(function, [])
+    def replace(self, function: Function) -> None:
+        """Use this function from the next request on; environments of the old one end with their request."""
+        self._replace(function, [])
 
     def start_candidate(self, function: Function) -> FunctionError | None:
-        """Run this from the next request on if it starts; else say why not, and run the old one on."""
+        """Use this function from the next request on if it starts; else return why not, and keep the old one."""
         environment = self._environment(function)
         if error := environment.init(self._init_limit_s):
             return error
-        self._exchange(function, [environment])
+        self._replace(function, [environment])
         return None
 
-    def _exchange(self, function: Function, ready: list[ExecutionEnvironment]) -> None:
-        with self._news:
+    def _replace(self, function: Function, ready: list[ExecutionEnvironment]) -> None:
+        with self._changed:
             self.function = function
             idle, self._idle = self._idle, ready
         for environment in idle:
@@ -106,24 +106,24 @@ class EnvironmentPool:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._news:
+        with self._changed:
             self._closed = True
-            self._news.wait_for(lambda: not any(running.ended for running in self._busy), _PARTING_S)
-            doomed = [*self._idle, *filter(None, self._busy.values())]
+            self._changed.wait_for(lambda: not any(running.ended for running in self._busy), _SHUTDOWN_S)
+            ending = [*self._idle, *filter(None, self._busy.values())]
             self._idle = []
-        for environment in doomed:
+        for environment in ending:
             environment.end()
-        with self._news:
-            self._news.wait_for(lambda: not self._busy, 5)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy, 5)
         self._starter.shutdown()
 
     def _admit(self, invocation: Invocation) -> ExecutionEnvironment | None:
         """Count the invocation in, with a frozen environment if there is one."""
         reserved = self.function.reserved_concurrency
         limit = LIMIT if reserved is None else reserved
-        with self._news:
+        with self._changed:
             if not self._idle and any(running.ended for running in self._busy):
-                self._news.wait_for(lambda: self._idle or self._closed, _GRACE_S)
+                self._changed.wait_for(lambda: self._idle or self._closed, _RELEASE_WAIT_S)
             if self._closed or len(self._busy) >= limit:
                 raise Throttled
             environment = self._idle.pop() if self._idle else None
@@ -149,7 +149,7 @@ class EnvironmentPool:
         error: FunctionError | None = None
         for phase, limit_s in (("init", self._init_limit_s), ("invoke", self.function.timeout_s)):
             environment = self._environment(self.function)
-            with self._news:
+            with self._changed:
                 self._busy[invocation] = environment
                 closed = self._closed
             if closed:
@@ -161,13 +161,13 @@ class EnvironmentPool:
         return None
 
     def _release(self, invocation: Invocation, environment: ExecutionEnvironment | None) -> None:
-        with self._news:
+        with self._changed:
             del self._busy[invocation]
             if environment:
                 self._idle.append(environment)
             ended = [idle for idle in self._idle if self._is_over(idle)]
             self._idle = [idle for idle in self._idle if idle not in ended]
-            self._news.notify_all()
+            self._changed.notify_all()
         for idle in ended:
             idle.end()
 

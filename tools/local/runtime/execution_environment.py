@@ -1,4 +1,4 @@
-"""One execution environment: a process, born with an init, frozen between invocations, dead when it fails."""
+"""One execution environment: a process that is initialised once, frozen between invocations, ended if it fails."""
 
 import contextlib
 import math
@@ -26,7 +26,7 @@ Log = Callable[[str], None]
 """Takes one line of the function's or the platform's log."""
 
 Start = Callable[[sandbox.Launch], "subprocess.Popen[bytes]"]
-"""Starts a process from a thread that outlives it: bubblewrap dies with the thread that forked it."""
+"""Starts a process from a thread that runs longer than it: bubblewrap ends with the thread that forked it."""
 
 
 class ExecutionEnvironment:
@@ -47,7 +47,7 @@ class ExecutionEnvironment:
         threading.Thread(target=self._pump, daemon=True).start()
 
     def init(self, limit_s: float, phase: str = "init") -> FunctionError | None:
-        """Wait for the runtime to be ready; what went wrong, if it is not."""
+        """Wait for the runtime to be ready; returns the error if it is not."""
         error = self._watch(lambda: self._api.idle or self._api.init_error is not None, self._began + limit_s)
         error = self._api.init_error or error
         self._init_ms = (time.monotonic() - self._began) * 1000
@@ -65,8 +65,8 @@ class ExecutionEnvironment:
     def serve(self, invocation: Invocation) -> bool:
         """Run one invocation to its end, the extensions' work after the answer included.
 
-        Returns whether the environment lives on; False as well if it was dead before it took the invocation,
-        which then has neither begun nor ended.
+        Returns whether the environment can be used again; False as well if it had ended before it took the
+        invocation, which then has neither begun nor ended.
         """
         dying = processes.dying(self._process.pid)
         processes.thaw(self._process.pid)
@@ -92,16 +92,16 @@ class ExecutionEnvironment:
 
     @property
     def pid(self) -> int:
-        """The process's."""
+        """The process id."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process runs."""
         return self._process.poll() is None
 
     def end(self) -> None:
-        """End the process with all that came of it, and its API."""
+        """End the process with all its descendants, and its API."""
         if self.alive:
             processes.end(self._process.pid)
             self._process.wait()

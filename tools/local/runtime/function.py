@@ -32,7 +32,7 @@ class Function:
     """The directory that becomes /opt: the union of the layers."""
     handler: str = "lambda_handler.handler"
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Configured variables, and what else the function must find: stand-ins' addresses, credentials."""
+    """Configured variables, and what else the function needs: the fakes' addresses, credentials."""
     name: str = "agent"
     version: str = "$LATEST"
     region: str = "us-east-1"
@@ -54,6 +54,6 @@ class Function:
 
     @property
     def arn(self) -> str:
-        """The ARN that an invocation is told."""
+        """The ARN that an invocation contains."""
         qualifier = "" if self.version == "$LATEST" else f":{self.version}"
         return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}{qualifier}"

@@ -1,4 +1,4 @@
-"""A process and all that came of it, on Linux: stopped, woken, measured, ended together."""
+"""A process and its descendants, on Linux: stopped, continued, measured and ended together."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ def family(pid: int) -> list[int]:
 
 
 def freeze(pid: int) -> None:
-    """Stop them all, those included that were born while we did."""
+    """Stop them all, including those that were started meanwhile."""
     stopped: set[int] = set()
     while fresh := set(family(pid)) - stopped:
         for member in fresh:
@@ -38,7 +38,7 @@ def freeze(pid: int) -> None:
 
 
 def thaw(pid: int) -> None:
-    """Let them all go on."""
+    """Continue them all."""
     for member in reversed(family(pid)):
         _signal(member, signal.SIGCONT)
 

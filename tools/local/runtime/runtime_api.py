@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
-The errors' words are those of AWS's Runtime Interface Emulator.
+The error messages are those of AWS's Runtime Interface Emulator.
 """
 
 import json
@@ -27,11 +27,11 @@ _RUNTIME = "runtime"
 
 
 class RuntimeApi:
-    """The server that the runtime and its extensions ask for work."""
+    """The server from which the runtime and its extensions get their events."""
 
     def __init__(self, function: Function) -> None:
         self.init_error: FunctionError | None = None
-        """What the runtime said went wrong in its init."""
+        """The error that the runtime reported for its init."""
         self._function = function
         self._extensions: dict[str, list[str]] = {}
         self._names: set[str] = set()
@@ -40,7 +40,7 @@ class RuntimeApi:
         self._deadline = 0.0
         self._current: Invocation | None = None
         self._started = self._closed = False
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._server = HttpServer(self._respond)
         self.address = self._server.address
 
@@ -49,10 +49,10 @@ class RuntimeApi:
         self._server.start()
 
     def stop(self) -> None:
-        """Let go of whoever waits, and close."""
-        with self._news:
+        """End the requests that wait, and close."""
+        with self._changed:
             self._closed = True
-            self._news.notify_all()
+            self._changed.notify_all()
         self._server.stop()
 
     def deliver(self, invocation: Invocation, deadline: float) -> bool:
@@ -60,14 +60,14 @@ class RuntimeApi:
 
         `deadline` is in seconds since the epoch.
         """
-        with self._news:
+        with self._changed:
             if not self.idle or self._waiting[_RUNTIME].client_gone:
                 return False
             self._current, self._deadline = invocation, deadline
             for party in [_RUNTIME, *(id_ for id_, events in self._extensions.items() if "INVOKE" in events)]:
                 del self._waiting[party]
                 self._events[party] = invocation
-            self._news.notify_all()
+            self._changed.notify_all()
             return True
 
     @property
@@ -77,15 +77,15 @@ class RuntimeApi:
 
     def wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until `done`, which is looked at whenever something happens here, or the time is up."""
-        with self._news:
-            return self._news.wait_for(done, timeout_s)
+        with self._changed:
+            return self._changed.wait_for(done, timeout_s)
 
     def _respond(self, exchange: HttpExchange) -> None:  # noqa: PLR0911 - a table of routes
         route = (exchange.method, exchange.path)
         if route == ("GET", "/2018-06-01/runtime/invocation/next"):
             return self._next_invocation(exchange)
         if exchange.method == "POST" and (match := _INVOCATION.fullmatch(exchange.path)):
-            return self._answered(exchange, *match.groups())
+            return self._responded(exchange, *match.groups())
         if route == ("POST", "/2018-06-01/runtime/init/error"):
             return self._init_failed(exchange)
         if route == ("GET", "/2018-06-01/runtime/restore/next"):
@@ -98,12 +98,12 @@ class RuntimeApi:
 
     def _next(self, party: str, exchange: HttpExchange) -> Invocation | None:
         """Wait, for as long as it takes, until there is an event for this party."""
-        with self._news:
+        with self._changed:
             self._waiting[party] = exchange
             if party == _RUNTIME:
                 self._started, self._current = True, None
-            self._news.notify_all()
-            self._news.wait_for(lambda: party in self._events or self._closed)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: party in self._events or self._closed)
             return self._events.pop(party, None)
 
     def _next_invocation(self, exchange: HttpExchange) -> None:
@@ -147,7 +147,7 @@ class RuntimeApi:
             events = list(json.loads(body)["events"])
         except (ValueError, KeyError, TypeError) as error:
             return _refuse(exchange, 403, "InvalidRequestFormat", str(error))
-        with self._news:
+        with self._changed:
             if refusal := self._unregistrable(name, events):
                 return _refuse(exchange, 403, *refusal)
             identifier = _id()
@@ -178,7 +178,7 @@ class RuntimeApi:
             return "Extension.TooManyExtensions", f"Extension limit ({MAX_EXTENSIONS}) reached"
         return None
 
-    def _answered(self, exchange: HttpExchange, request_id: str, what: str) -> None:
+    def _responded(self, exchange: HttpExchange, request_id: str, what: str) -> None:
         invocation = self._current
         if not invocation or invocation.request_id != request_id or invocation.ended:
             for _ in exchange.pieces():
@@ -224,9 +224,9 @@ class RuntimeApi:
 
     def _init_failed(self, exchange: HttpExchange) -> None:
         error = _function_error(exchange.body())
-        with self._news:
+        with self._changed:
             self.init_error = error
-            self._news.notify_all()
+            self._changed.notify_all()
         _accepted(exchange)
 
 
