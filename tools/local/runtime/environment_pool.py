@@ -76,17 +76,17 @@ class EnvironmentPool:
         return invocation
 
     def drain(self) -> list[int]:
-        """Wait until nothing runs, work after a response included; returns the process ids of what is frozen."""
+        """Wait until nothing runs, not even after a response; returns the frozen process ids."""
         with self._changed:
             self._changed.wait_for(lambda: not self._busy)
             return [environment.pid for environment in self._idle]
 
     def replace(self, function: Function) -> None:
-        """Use this function from the next request on; environments of the old one end with their request."""
+        """Use this function from the next request on; old environments end with their request."""
         self._replace(function, [])
 
     def start_candidate(self, function: Function) -> FunctionError | None:
-        """Use this function from the next request on if it starts; else return why not, and keep the old one."""
+        """Use this function from the next request on if it starts; else return why not."""
         environment = self._environment(function)
         if error := environment.init(self._init_limit_s):
             return error

@@ -1,4 +1,4 @@
-"""One execution environment: a process that is initialised once, frozen between invocations, ended if it fails."""
+"""One execution environment: a process, initialised once, frozen between invocations, ended if it fails."""
 
 import contextlib
 import math
