@@ -156,7 +156,7 @@ def test_a_guardrail_and_a_fallback_model(deployed):
     blocked = ask(cloud, "[[guardrail]]").json()
     assert (blocked["stop_reason"], blocked["response"]) == ("guardrail_intervened", GUARDRAIL_TEXT)
     assert cloud.bedrock.requests[-1]["guardrailConfig"]["guardrailIdentifier"] == "gr123"
-    cloud.bedrock.inject_fault("throttle", times=2)
+    cloud.bedrock.inject_fault("throttle", times=3)  # the attempts of the AWS SDK
     answer = ask(cloud, "Hello").json()
     assert (answer["success"], answer["model_id"]) == (True, "us.amazon.nova-lite-v1:0")
     assert ask(cloud, "Hello").json()["model_id"] != answer["model_id"]

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from strands import Agent
 
 from traced_agent import interrupts, logs, metrics, models, provider_errors
@@ -232,7 +231,7 @@ def create_handler(
         sessions,
         _authenticator(settings),
         read_suggestions(build_agent),
-        _search(settings, session),
+        models.knowledge_base_search(settings, session),
         IdleConnections([getattr(model, "client", None), sessions and sessions.client]),
         FirstRequest(environ),
     )
@@ -248,12 +247,3 @@ def _authenticator(settings: Settings) -> "Authenticator | None":
     from traced_agent.auth.bearer import Authenticator  # noqa: PLC0415 - 40 ms that other modes do not need
 
     return Authenticator.from_settings(settings)
-
-
-def _search(settings: Settings, session: Callable[[], boto3.Session]) -> Callable[[Any], None] | None:
-    if not settings.knowledge_base_id:
-        return None
-    from traced_agent import knowledge_base  # noqa: PLC0415 - only with a knowledge base
-
-    tool = knowledge_base.search_tool(settings.knowledge_base_id, session)
-    return functools.partial(knowledge_base.add_search, search=tool)

@@ -27,7 +27,6 @@ from traced_agent.secrets import read_json
 
 _RETRY_AFTER_S = 30.0
 """How long a server that failed is left out."""
-
 _CHECK_AFTER_S = 60.0
 """A connection that was not used for so long is checked, and its tools are listed again."""
 
@@ -54,7 +53,7 @@ class McpTools:
                 secrets: a JSON object of headers, and one with `client_id` and `client_secret`.
             connect_timeout_s: how long a request waits for servers that are not connected.
             read_secret: reads a secret as a JSON object.
-            clock: the seconds of a monotonic clock.
+            clock: gives monotonic seconds.
 
         Raises:
             ValueError: a server has neither `url` nor `command`, or a variable in it is not set.
@@ -122,7 +121,8 @@ class _Server:
             raise ValueError(f"the MCP server {name} needs the environment variable {', '.join(missing)}")
         self.name = name
         self.tools: Sequence[AgentTool] = ()
-        self._config = {key: value for key, value in config.items() if key != "type"}
+        plain = json.loads(json.dumps(config).replace("${env:", "${"))
+        self._config = {key: value for key, value in plain.items() if key != "type"}
         self._read_secret = read_secret
         self._clock = clock
         self._client: Any = None
@@ -172,9 +172,9 @@ class _Server:
             for name in ("strands.tools.mcp", "mcp"):
                 logging.getLogger(name).setLevel(logging.CRITICAL)
         config = dict(self._config)
-        if arn := _expand(config.pop("headersSecret", "")):
+        if arn := os.path.expandvars(config.pop("headersSecret", "")):
             config["headers"] = {**config.get("headers", {}), **self._read_secret(arn)}
-        if arn := _expand(config.pop("authSecret", "")):
+        if arn := os.path.expandvars(config.pop("authSecret", "")):
             config["auth"] = {
                 **config.get("auth", {}),
                 **self._read_secret(arn, "client_id", "client_secret"),
@@ -234,10 +234,6 @@ class _McpTool(AgentTool):
             yield event
         # `isError` is the server's own; a result without it was made here, because the call failed.
         self._used(answered=result.get("status") == "success" or "isError" in result)
-
-
-def _expand(text: str) -> str:
-    return _VARIABLE.sub(lambda found: os.environ[found[1]], text)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,7 +1,9 @@
-"""The model of an agent: built once, with the deployment's guardrail and fallback model."""
+"""What a deployment adds to an agent: a guardrail, a fallback model, a knowledge base."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import boto3
 from strands.models import Model
@@ -37,3 +39,15 @@ def model_id(model: Model) -> str | None:
     """The id in the model's own configuration; None if it has none."""
     config = model.get_config()
     return config.get("model_id") if isinstance(config, dict) else getattr(config, "model_id", None)
+
+
+def knowledge_base_search(
+    settings: Settings, session: Callable[[], boto3.Session]
+) -> Callable[[Any], None] | None:
+    """A function that gives an agent the tool that searches the knowledge base; None without one."""
+    if not settings.knowledge_base_id:
+        return None
+    from traced_agent import knowledge_base  # noqa: PLC0415 - only with a knowledge base
+
+    tool = knowledge_base.search_tool(settings.knowledge_base_id, session)
+    return functools.partial(knowledge_base.add_search, search=tool)
