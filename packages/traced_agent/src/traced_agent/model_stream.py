@@ -29,7 +29,7 @@ def check_responses(model: Model) -> None:
                 response.add(event)
                 yield event
         except KeyError as error:
-            raise IncompleteModelResponse(f"its response has no {error}") from error
+            raise IncompleteModelResponse(f"its response broke off without {error}") from error
         cancelled = kwargs.get("cancel_signal")
         if not (cancelled is not None and cancelled.is_set()):
             response.check()
@@ -45,8 +45,8 @@ class _Response:
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Note what a stream event says."""
-        if stop := event.get("messageStop"):
-            self._stop_reason = stop.get("stopReason")
+        if "messageStop" in event:
+            self._stop_reason = event["messageStop"]["stopReason"]
         elif start := event.get("contentBlockStart"):
             self._note_tool((start.get("start") or {}).get("toolUse"))
         elif delta := event.get("contentBlockDelta"):

@@ -49,6 +49,8 @@ class AnswerText:
             self._add_half()
         if text and not text.startswith(self._pending):
             self._reset("replaced", self._complete + text)
+        elif rest := text[len(self._pending) :]:
+            self._add(rest)
         self._complete += self._pending
         self._pending = ""
 
