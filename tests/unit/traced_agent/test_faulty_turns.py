@@ -18,7 +18,7 @@ from tools.local.fakes.converse_rules import violation
 from traced_agent.sessions.store import SessionStore
 from traced_agent.streaming.lambda_response import StreamingRuntime
 from traced_agent.streaming.response_writer import ResponseWriter
-from traced_agent.testing import ScriptedModel, Text, ToolUse
+from traced_agent.testing import ScriptedModel, ToolUse
 
 
 @tool(context=True)
@@ -150,7 +150,7 @@ class Writers:
 
 @pytest.fixture
 def conversation(calling):
-    """Asks one question after the other in one session; returns the last event's object, and the joined text."""
+    """Asks questions in one session; returns the last event's object, and the joined text."""
     store = SessionStore(Bucket(), "bucket")
 
     def ask(script, body, *, streaming, sessions):
@@ -230,7 +230,7 @@ def test_a_fault_gets_its_answer_and_leaves_a_session_that_answers(conversation,
     request = {"messages": [{"role": m["role"], "content": m["content"]} for m in shown]}
     assert violation({**request, "toolConfig": {"tools": [{}]}}) is None
     assert len(shown) == 1 if not sessions else len(shown) >= 3
-    if outcome in ("model_error",):
+    if outcome == "model_error":
         assert "What now?" not in json.dumps(shown), "a failed turn is not stored"
 
 
