@@ -37,7 +37,7 @@ def _streams_and_leaves_its_trace(cloud):
     ) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         lines = list(response.iter_lines())
-    assert lines[0] == "event: start"
+    assert lines[:2] == ["retry: 86400000", "event: start"]
     result = json.loads(lines[lines.index("event: result") + 1].removeprefix("data: "))
     assert "42" in result["response"]
     assert cloud.langfuse.wait_for(result["trace_id"]).root

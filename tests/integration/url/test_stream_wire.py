@@ -59,7 +59,7 @@ def test_a_stream_leaves_as_prelude_and_events(served):
     assert payload == b"".join(
         (
             prelude + NUL,
-            b"event: start\ndata: " + start + b"\n\n",
+            b"retry: 86400000\nevent: start\ndata: " + start + b"\n\n",
             *words[:before],
             *tool,
             *words[before:],

@@ -87,7 +87,12 @@ class Handler:
         }
 
     def __call__(self, event: Any, context: Any) -> Any:
-        """Turn a Lambda event into the response; every exception becomes an error response."""
+        """Turn a Lambda event into the response; every exception becomes an error response.
+
+        Raises:
+            EventSourceError: the event is from a service that receives no response.
+        """
+        function_url.reject_event_source(event)
         run = Run(context.get_remaining_time_in_millis() / 1000)
         self.first_request.arrived()
         write_timeout_s = run.remaining_s - self._reserve_s(run) / 2

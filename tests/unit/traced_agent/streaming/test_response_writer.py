@@ -62,7 +62,7 @@ def test_a_stream_opens_with_the_run_and_closes_with_the_same_object_as_the_buff
     status, headers, body = answered(api)
     assert (status, headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     assert body == (
-        'event: start\ndata: {"run_id": "3c9dfb1d", "trace_id": null}\n\n'
+        'retry: 86400000\nevent: start\ndata: {"run_id": "3c9dfb1d", "trace_id": null}\n\n'
         'event: text\ndata: {"text": "Four."}\n\n'
         f"event: {event}\ndata: {last.body}\n\n"
     )

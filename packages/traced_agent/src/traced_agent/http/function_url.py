@@ -46,6 +46,31 @@ class Response:
         return cls(status, body, {"content-type": "application/json", **(headers or {})})
 
 
+class EventSourceError(Exception):
+    """The event is from a service that receives no response; raised again so that Lambda counts a failure."""
+
+
+def reject_event_source(event: Any) -> None:
+    """Fail for events of SQS, SNS, S3, streams and EventBridge, which are not requests.
+
+    An error response would count as a success: the invocation must fail, so that the service tries again or
+    uses its dead-letter queue.
+
+    Raises:
+        EventSourceError: names the service.
+    """
+    records = _object(event).get("Records")
+    record = _object(records[0]) if isinstance(records, list) and records else {}
+    source = record.get("eventSource") or record.get("EventSource")
+    if {"detail-type", "source", "detail"} <= _object(event).keys():
+        source = "EventBridge"
+    if source:
+        raise EventSourceError(
+            f"events of {str(source)[:50]} cannot be answered: send the query to the Function URL, or invoke "
+            'the function with {"query": "..."}'
+        )
+
+
 def is_url_event(event: Any) -> bool:
     """Whether this is a Function URL's event, and not a bare body, as `aws lambda invoke` sends it."""
     return isinstance(event, dict) and bool(_object(_object(event.get("requestContext")).get("http")))

@@ -65,6 +65,7 @@ class ResponseWriter:
             return None
         head = {"statusCode": 200, "headers": sse.HEADERS}
         self._stream = self._runtime.open(self._request_id, head, deadline=self._deadline)
+        self._stream.write(sse.RETRY)
         self._events = SseWriter(self._stream.write, tool_details=self._tool_details)
         self._events.send("start", first_event)
         return self._events.on_event

@@ -15,6 +15,9 @@ from traced_agent.streaming.answer_text import AnswerText
 HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store"}
 HEARTBEAT = b": still working\n\n"
 
+RETRY = b"retry: 86400000\n"
+"""A day, in ms: readers that reconnect when a stream ends would send the query again, which is another run."""
+
 _LINE_BREAKS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
 """Line breaks to Unicode but not to the format; many clients, such as httpx, split lines as Unicode does."""
 
