@@ -16,7 +16,7 @@ HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": 
 HEARTBEAT = b": still working\n\n"
 
 RETRY = b"retry: 86400000\n"
-"""A day, in ms: readers that reconnect when a stream ends would send the query again, which is another run."""
+"""A day, in ms: readers that reconnect after the end of a stream would start another run of the query."""
 
 _LINE_BREAKS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
 """Line breaks to Unicode but not to the format; many clients, such as httpx, split lines as Unicode does."""
