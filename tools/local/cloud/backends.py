@@ -9,6 +9,7 @@ import boto3
 from tools.aws.put_secret import KEYS
 from tools.command import Failure
 from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.langfuse_records import PROJECT_ID
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from traced_agent.settings import Settings
 
@@ -48,6 +49,7 @@ def traces(environ: Mapping[str, str], langfuse: FakeLangfuse) -> Backends:
     else:
         keys = dict(zip(KEYS, (langfuse.public_key, langfuse.secret_key), strict=True))
         context["langfuse_host"] = langfuse.url
+        context["langfuse_project"] = PROJECT_ID
     return Backends(context, {_LANGFUSE: json.dumps(keys)})
 
 

@@ -34,6 +34,7 @@ class Asked:
             "TRACE_EXPORT_TIMEOUT_S": "30",
             **variables,
         }
+        environment = {name: value for name, value in environment.items() if value is not None}
         argv = [sys.executable, str(SCRIPT)]
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=240, check=False)
         self.log = done.stdout + done.stderr
@@ -205,6 +206,52 @@ def test_a_provider_or_client_of_the_users_changes_neither_the_trace_nor_its_pri
         masked = early == "client with mask"
         assert trace_view(trace)["input"] == ({"masked": True} if masked else {"query": "CANARY-PROMPT"})
         assert trace_view(trace)["output"] == ({"masked": True} if masked else {"response": "CANARY-ANSWER"})
+
+
+class SecretsManager:
+    """Secrets Manager, holding Langfuse's keys."""
+
+    def __init__(self, langfuse):
+        keys = {"LANGFUSE_PUBLIC_KEY": langfuse.public_key, "LANGFUSE_SECRET_KEY": langfuse.secret_key}
+        data = json.dumps({"SecretString": json.dumps(keys)}).encode()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["content-length"]))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+
+@pytest.mark.parametrize("early", ["get_client", "client with mask"])
+def test_a_client_created_before_the_secret_is_read_becomes_active_with_its_arguments(langfuse, early):
+    manager = SecretsManager(langfuse)
+    asked = Asked(
+        langfuse,
+        EARLY=early,
+        TOOL="observes",
+        LANGFUSE_PUBLIC_KEY=None,
+        LANGFUSE_SECRET_KEY=None,
+        LANGFUSE_SECRET_ARN="arn:aws:secretsmanager:us-east-1:123456789012:secret:keys-AbCdEf",
+        AWS_ENDPOINT_URL_SECRETS_MANAGER=manager.url,
+        AWS_ACCESS_KEY_ID="x",
+        AWS_SECRET_ACCESS_KEY="x",
+    )
+    manager.server.shutdown()
+    manager.server.server_close()
+    assert asked.body["success"], asked.log
+    (trace,) = langfuse.traces()
+    (mine,) = (span for span in trace.spans if span.name == "mine")
+    masked = early == "client with mask"
+    assert ("CANARY-MINE" in repr(mine)) is not masked
+    assert ("CANARY-PROMPT" in json.dumps(trace_view(trace)["input"])) is not masked
 
 
 def test_a_client_before_traced_agent_is_an_error_that_says_what_to_do(langfuse):
