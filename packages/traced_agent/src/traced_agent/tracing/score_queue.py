@@ -5,6 +5,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -59,8 +60,10 @@ class ScoreQueue:
         try:
             with suppress_instrumentation():
                 while self._waiting:
-                    self._send_one(self._waiting[0], attempt, counts)
-                    self._waiting.popleft()
+                    score = self._waiting[0]
+                    self._send_one(score, attempt, counts)
+                    with suppress(ValueError):  # dropped meanwhile, because too many scores waited
+                        self._waiting.remove(score)
         except SecretError as problem:
             error = str(problem)
             while self._waiting:
