@@ -1,0 +1,37 @@
+"""The infrastructure code of the recipe on other providers gives the role what its page says, and no more."""
+
+import json
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from infra.app import build
+from tests.example_agent.source import EXAMPLE_AGENT
+
+PAGE = (Path(__file__).parents[3] / "docs" / "recipes" / "other-providers.md").read_text("utf-8")
+
+
+@pytest.fixture
+def blocks():
+    """The page's Python blocks by title."""
+    found = re.findall(r'^ *```python title="([^"]+)"\n(.*?)^ *```$', PAGE, re.MULTILINE | re.DOTALL)
+    return {title: textwrap.dedent(content) for title, content in found}
+
+
+def test_the_role_can_read_the_secret_and_not_invoke_bedrock(blocks, new_app, empty_layers, tmp_path):
+    resources = {}
+    exec(blocks["resources.py"], resources)
+    app = new_app(tmp_path, model_id="none")
+    build(app, {}, layers=empty_layers, agents={"handler": EXAMPLE_AGENT}, add_resources=resources["add"])
+    app.synth()
+    template = json.loads(next(tmp_path.glob("*.template.json")).read_text("utf-8"))
+    text = json.dumps(template["Resources"])
+    assert "secretsmanager:GetSecretValue" in text
+    assert "OPENAI_SECRET_ARN" in text
+    assert "bedrock:" not in text
+
+
+def test_the_agents_code_compiles(blocks):
+    compile(blocks["agent.py"], "agent.py", "exec")
