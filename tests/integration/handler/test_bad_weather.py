@@ -25,6 +25,9 @@ WEATHER = {
     "cut": (502, "model_error"),
     "garbage": (502, "model_error"),
     "empty": (502, "model_error"),
+    "truncate": (502, "model_error"),
+    "throttle_late": (429, "model_throttled"),
+    "no_tool": (502, "model_error"),
     "drip": (504, "deadline_exceeded"),
     "hang": (504, "deadline_exceeded"),
 }

@@ -43,10 +43,19 @@ FAULTS = {
     "cut": "half the answer, then the connection closes",
     "garbage": "200 with bytes that are neither JSON nor an event stream",
     "empty": "200 with a message that has no content",
+    "truncate": "the whole text, then a clean end without messageStop or stopReason",
+    "throttle_late": "half the answer, then the stream ends with throttlingException",
+    "no_tool": "an answer with the stop reason tool_use, but without a tool use",
     "drip": "one word a second, without end",
     "hang": "no byte at all",
 }
 """The faults that can be injected, with their effects."""
+
+_LAST_FRAMES = {
+    "break": ("modelStreamErrorException", "The model broke off."),
+    "throttle_late": ("throttlingException", REFUSALS["throttle"][2]),
+}
+"""The exceptions that end a stream in its middle."""
 
 KEPT = 1000
 """Requests that are kept: the oldest go, so that hours of use need no more memory."""
@@ -120,11 +129,13 @@ class FakeBedrock(HttpServer):
             while fault == "drip" and not exchange.closing.wait(1):
                 exchange.piece(b" ")
             return exchange.abort()
-        reply = fake_model.Reply("") if fault == "empty" else self._reply(request)
+        if fault == "throttle_late":
+            return _refuse(exchange, *REFUSALS["throttle"])
+        reply = self._faulty_reply(request, fault)
         message = {"role": "assistant", "content": _content(reply)}
         body = {
             "output": {"message": message},
-            "stopReason": reply.stop_reason,
+            **({} if fault == "truncate" else {"stopReason": reply.stop_reason}),
             "usage": reply.usage,
             "metrics": {"latencyMs": 1},
         }
@@ -135,12 +146,14 @@ class FakeBedrock(HttpServer):
         if fault == "garbage":
             exchange.piece(b"\x00\x00\x00\x20garbage, and no event stream of any kind")
             return exchange.end()
-        reply = fake_model.Reply("") if fault == "empty" else self._reply(request)
+        reply = self._faulty_reply(request, fault)
         frames = list(_frames(reply))
         if fault == "drip":
             return _drip(exchange)
-        if fault in ("break", "cut"):
+        if fault in ("cut", *_LAST_FRAMES):
             frames = frames[: max(2, len(frames) // 2)]
+        elif fault == "truncate":
+            frames = frames[:-2]
         for number, frame in enumerate(frames):
             if number == 1:
                 self.first_word_at = time.perf_counter()
@@ -149,9 +162,16 @@ class FakeBedrock(HttpServer):
                 time.sleep(self.word_interval_s)
         if fault == "cut":
             return exchange.abort()
-        if fault == "break":
-            exchange.piece(event_stream.exception("modelStreamErrorException", "The model broke off."))
+        if fault in _LAST_FRAMES:
+            exchange.piece(event_stream.exception(*_LAST_FRAMES[fault]))
         return exchange.end()
+
+    def _faulty_reply(self, request: fake_model.Request, fault: str) -> fake_model.Reply:
+        if fault == "empty":
+            return fake_model.Reply("")
+        if fault == "no_tool":
+            return fake_model.Reply("Let me see.", stop_reason="tool_use")
+        return self._reply(request)
 
 
 def _refuse(exchange: HttpExchange, status: int, kind: str, message: str) -> None:
