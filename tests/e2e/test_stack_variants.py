@@ -265,7 +265,7 @@ def _run(plane: ExampleControlPlane, module: str, *words: str, **environ: str) -
         env={**plane.environment(), **environ},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout + ran.stderr

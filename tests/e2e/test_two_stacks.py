@@ -43,7 +43,7 @@ class Commands:
             capture_output=True,
             stdin=subprocess.DEVNULL,
             encoding="utf-8",
-            timeout=300,
+            timeout=600,
         )
         assert ran.returncode == code, ran.stdout + ran.stderr
         return ran.stdout + ran.stderr
