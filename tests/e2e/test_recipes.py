@@ -37,7 +37,9 @@ def deployed(plane, tmp_path):
             shutil.copytree(PACKAGES / "handler" / "src", source)
             page.write(source, variant)
             plane.agent_source = source
-            cloud = LocalCloud(context or {}, plane=plane, log=lambda line: print(line, file=sys.stderr))
+            cloud = LocalCloud(
+                context or {}, control_plane=plane, log=lambda line: print(line, file=sys.stderr)
+            )
             return stack.enter_context(cloud)
 
         yield deploy

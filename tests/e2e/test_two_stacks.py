@@ -146,8 +146,8 @@ def test_two_stacks_are_queried_and_one_is_extended_with_a_table(monkeypatch: py
     with contextlib.ExitStack() as stack:
         plane = stack.enter_context(ExtendedControlPlane())
         plane.bootstrap(plane.synthesize({}))
-        one = stack.enter_context(LocalCloud({"stack_name": ONE, "auth": "iam"}, plane=plane))
-        two = stack.enter_context(LocalCloud({"stack_name": TWO}, plane=plane))
+        one = stack.enter_context(LocalCloud({"stack_name": ONE, "auth": "iam"}, control_plane=plane))
+        two = stack.enter_context(LocalCloud({"stack_name": TWO}, control_plane=plane))
 
         answers = [_ask(one), _ask(two)]
         assert all(answer["success"] for answer in answers)
