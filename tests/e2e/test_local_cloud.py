@@ -53,7 +53,8 @@ def test_the_trace_link_of_an_answer_can_be_opened(cloud):
 
 def test_the_secret_key_is_in_secrets_manager_and_nowhere_else(cloud):
     key = cloud.langfuse.secret_key
-    secret = cloud.client("secretsmanager").get_secret_value(SecretId="strands-langfuse-lambda/langfuse")
+    named = cloud.pool.function.environment["LANGFUSE_SECRET_ARN"]
+    secret = cloud.client("secretsmanager").get_secret_value(SecretId=named)
     assert key in secret["SecretString"]
     function = cloud.client("lambda").get_function(FunctionName=cloud.outputs["FunctionName"])
     stack = cloud.client("cloudformation").get_template(StackName="strands-langfuse-lambda")
