@@ -86,7 +86,7 @@ class Tab:
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
         found.click()
 
-    def wait(self, done: Any, seconds: float = 15) -> Any:
+    def wait(self, done: Any, seconds: float = 60) -> Any:
         return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: done())
 
     def wait_for_answer(self, count: int = 1) -> None:
