@@ -75,7 +75,7 @@ class Handler:
     def routes(self) -> Routes[Exchange]:
         """Every path, and the route of each of its methods."""
         info = InfoRoutes(
-            self.settings, self.tracer.enabled, new_agent=self.new_agent, suggestions=self.suggestions
+            self.settings, self.tracer.enabled, self.new_agent, self.suggestions, self.tracer.accepts_scores
         )
         return {
             "/": {**({"GET": info.home} if self.settings.page else {}), "POST": self.answer},

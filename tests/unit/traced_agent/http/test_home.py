@@ -1,8 +1,11 @@
+import html
 import json
 
 import pytest
+from opentelemetry import trace
 
 from traced_agent.settings import Settings
+from traced_agent.tracing.tracer import RunTracer
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -43,3 +46,14 @@ def test_options_names_get(get):
 
 def test_without_the_page_there_is_nothing_to_get(get):
     assert get(BROWSER, page=False)["statusCode"] == 405
+
+
+@pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:4318/v1/traces"])
+def test_the_page_offers_feedback_where_the_function_accepts_it(calling, event, context, endpoint):
+    settings = Settings(page=True, otlp_endpoint=endpoint)
+    tracer = RunTracer(settings, trace.NoOpTracer(), lambda: None)
+    handler = calling(tracing=tracer, settings=settings).handler
+    page = html.unescape(handler(event(method="GET", headers={"accept": BROWSER}), context())["body"])
+    offered = "true" if "/feedback" in handler.routes else "false"
+    assert f'"feedback": {offered}' in page
+    assert offered == ("false" if endpoint else "true")
