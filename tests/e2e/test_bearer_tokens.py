@@ -21,7 +21,7 @@ def cloud():
     with (
         ControlPlane() as plane,
         LocalCloud(
-            {"auth": "jwt", "streaming": "true"}, plane=_bootstrapped(plane), log=lambda _: None
+            {"auth": "jwt", "streaming": "true"}, control_plane=_bootstrapped(plane), log=lambda _: None
         ) as cloud,
     ):
         yield cloud
