@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from layers import ARCHITECTURE
 from tools import user_environment
+from tools.build_layers.__main__ import main as build_layers
 from tools.command import ERR, Failure
 from tools.local.cloud.local_cloud import LocalCloud
 
@@ -40,13 +41,14 @@ def add_command(
 
 
 def local_cloud(arguments: argparse.Namespace, progress: Progress) -> LocalCloud:
-    """The local cloud that the arguments describe; it starts in a `with` statement.
+    """The local cloud that the arguments describe, its layers built; it starts in a `with` statement.
 
     Raises:
         Failure: the function would be for another processor architecture than the local cloud runs.
     """
     if dict(arguments.context).get("architecture", ARCHITECTURE) != ARCHITECTURE:
         raise Failure(f"the local cloud runs {ARCHITECTURE} only: leave out -c architecture")
+    build_layers(["build", "--quiet"])
     return LocalCloud(
         dict(arguments.context),
         port=arguments.port,

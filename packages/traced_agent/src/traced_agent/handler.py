@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from strands import Agent
 
 from traced_agent import interrupts, logs, metrics, models, provider_errors
+from traced_agent.auth.start import start_authenticator
 from traced_agent.aws.boto3_session import shared_session
 from traced_agent.aws.idle_connections import IdleConnections
 from traced_agent.errors import ApiError
@@ -26,7 +27,7 @@ from traced_agent.models import BuildModel
 from traced_agent.run import Answer, Run, run_agent
 from traced_agent.run_agents import RunAgents
 from traced_agent.sessions.store import SessionStore, TimeLimits, Turn, turn
-from traced_agent.settings import Settings, SettingsError, public_model_id
+from traced_agent.settings import Settings, public_model_id
 from traced_agent.streaming.response_writer import ResponseWriter, ResponseWriters
 from traced_agent.tracing.after_response import AfterResponse, start_after_response
 from traced_agent.tracing.observation import Observation
@@ -234,7 +235,7 @@ def create_handler(
         after_response,
         ResponseWriters(environ, streaming=settings.streaming, tool_details=settings.page),
         sessions,
-        _authenticator(settings),
+        start_authenticator(settings),
         read_suggestions(build_agent),
         models.knowledge_base_search(settings, session),
         IdleConnections([getattr(model, "client", None), sessions and sessions.client]),
@@ -242,13 +243,3 @@ def create_handler(
     )
     startup.done()
     return handler
-
-
-def _authenticator(settings: Settings) -> "Authenticator | None":
-    if not (settings.jwt_issuer or settings.jwt_audience):
-        return None
-    if not (settings.jwt_issuer and settings.jwt_audience):
-        raise SettingsError("JWT_ISSUER and JWT_AUDIENCE must be set together")
-    from traced_agent.auth.bearer import Authenticator  # noqa: PLC0415 - 40 ms that other modes do not need
-
-    return Authenticator.from_settings(settings)
