@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tools.local import __main__ as local_commands
+from tools.local.commands import options
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 ENVIRONMENT = PROJECT["tool"]["hatch"]["envs"]["default"]
@@ -60,9 +63,17 @@ def test_arguments_reach_no_step_before_the_one_that_they_are_for():
     assert not [step for step in steps if "{args" in step or step.split()[0] in COMMANDS]
 
 
-@pytest.mark.parametrize("name", ["demo", "local"])
-def test_what_needs_the_stack_builds_its_layers_first(name):
-    assert SCRIPTS[name][0].startswith("python -m tools.build_layers build")
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_the_local_cloud_builds_its_layers_first_and_its_help_builds_nothing(command):
+    built = []
+    arguments = local_commands.parser().parse_args([command])
+    options.local_cloud(arguments, options.Progress(), build=built.append)
+    assert built == [["build", "--quiet"]]
+
+    with pytest.raises(SystemExit) as ended:
+        local_commands.parser().parse_args([command, "--help"])
+    assert ended.value.code == 0
+    assert SCRIPTS[{"demo": "demo", "serve": "local"}[command]] == f"python -m tools.local {command} {{args}}"
 
 
 def test_commands_run_from_any_folder():

@@ -17,16 +17,17 @@ def main() -> int:
     """Read the command line and run the command."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    arguments = _parser().parse_args()
+    arguments = parser().parse_args()
     return int(arguments.command(arguments))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tools.local", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="demo|serve")
+def parser() -> argparse.ArgumentParser:
+    """The parser of both commands."""
+    made = argparse.ArgumentParser(prog="python -m tools.local", description=__doc__)
+    commands = made.add_subparsers(required=True, metavar="demo|serve")
     for module in (demo, serve):
         module.add_parser(commands)
-    return parser
+    return made
 
 
 if __name__ == "__main__":

@@ -40,7 +40,11 @@ def add_command(
     return parser
 
 
-def local_cloud(arguments: argparse.Namespace, progress: Progress) -> LocalCloud:
+def local_cloud(
+    arguments: argparse.Namespace,
+    progress: Progress,
+    build: Callable[[list[str]], object] = build_layers,
+) -> LocalCloud:
     """The local cloud that the arguments describe, its layers built; it starts in a `with` statement.
 
     Raises:
@@ -48,7 +52,7 @@ def local_cloud(arguments: argparse.Namespace, progress: Progress) -> LocalCloud
     """
     if dict(arguments.context).get("architecture", ARCHITECTURE) != ARCHITECTURE:
         raise Failure(f"the local cloud runs {ARCHITECTURE} only: leave out -c architecture")
-    build_layers(["build", "--quiet"])
+    build(["build", "--quiet"])
     return LocalCloud(
         dict(arguments.context),
         port=arguments.port,
