@@ -33,6 +33,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "lint": "check format, style, types and import contracts",
         "format": "format the code",
         "check": "run lint, the lock check and the tests, as CI does",
+        "clean-cache": "delete downloaded and compiled wheels and unpacked layers",
         "bench": "measure, and compare with other solutions",
     },
 }

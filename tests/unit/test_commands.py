@@ -29,6 +29,7 @@ COMMANDS = [
     "status",
     "check-stack",
     "help",
+    "clean-cache",
     "replay-traces",
     "test",
     "check",
