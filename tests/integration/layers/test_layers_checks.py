@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 import layers
+from layers import function_asset
 from layers.function_asset import assemble, compile_asset
 from tests.example_agent.source import EXAMPLE_AGENT
 from tools import zip_entries
@@ -186,7 +187,7 @@ def test_closure_reports_what_nothing_needs(changed):
 
 def test_duplicates_reports_a_path_in_both_layers(changed, real):
     said = reported("duplicates", changed("langfuse", {"six.py": contents(real, "six.py")}))
-    assert said == ["strands, langfuse: there is more than one path six.py"]
+    assert said == ["strands, langfuse: there is more than one path six.py, equal"]
 
 
 def test_duplicates_reports_a_distribution_in_both_layers(changed):
@@ -406,7 +407,10 @@ def test_imports_reports_a_missing_module(changed):
 
 
 def test_imports_reports_a_missing_module_that_the_handler_puts_off(changed):
-    said = reported("imports", changed("strands", {"strands/vended_plugins/skills/skill.py": None}))
+    layers_only = changed("strands", {"strands/vended_plugins/skills/skill.py": None})
+    said = reported(
+        "imports", dataclasses.replace(layers_only, handler=function_asset.assembled(EXAMPLE_AGENT))
+    )
     (failed,) = (line for line in said if "import *" in line)
     assert failed.startswith("`from strands import *` fails: ModuleNotFoundError")
 

@@ -54,7 +54,7 @@ def test_an_empty_value_is_none() -> None:
 @pytest.mark.parametrize(
     ("context", "says"),
     [
-        ({"atuh": "iam"}, "unknown context key atuh: use one of alarm_email, auth,"),
+        ({"atuh": "iam"}, "unknown context key atuh: use one of alarm_email, architecture, auth,"),
         ({"auth": "public"}, "invalid value for auth (-c auth=public): expected none or iam"),
         ({"xray": "yes"}, "expected true or false"),
         ({"memory_mb": "64"}, "expected a whole number from 256 to 10240"),

@@ -1,5 +1,6 @@
 import functools
 import json
+import logging
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,6 +10,23 @@ from traced_agent.handler import Handler
 from traced_agent.settings import Settings
 from traced_agent.testing import ScriptedModel
 from traced_agent.tracing.tracer import RunTracer
+
+
+@pytest.fixture(autouse=True)
+def _log_levels():
+    """Each test begins with the log levels of a new process, whatever others have configured."""
+    loggers = [logging.getLogger(name) for name in ("traced_agent", *_children("traced_agent"), "strands")]
+    levels = [logger.level for logger in loggers]
+    logging.disable(logging.NOTSET)
+    for logger in loggers:
+        logger.setLevel(logging.NOTSET)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
+def _children(name):
+    return [known for known in list(logging.root.manager.loggerDict) if known.startswith(f"{name}.")]
 
 
 @dataclass

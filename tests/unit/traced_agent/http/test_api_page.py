@@ -38,6 +38,7 @@ def test_the_errors_are_those_of_the_code_in_its_order():
 def test_the_routes_are_those_of_the_code(calling):
     told = {tuple(route.strip("`").split()) for route, _ in table("Routes")}
     routes = calling().handler.routes
+    told.remove(("POST", "/feedback"))  # with Langfuse only
     assert told == {(method, path) for path, methods in routes.items() for method in methods}
 
 

@@ -10,7 +10,7 @@ from traced_agent.settings import Settings
 
 @pytest.fixture
 def validator():
-    document = openapi.document(Settings(page=True, streaming=True))
+    document = openapi.document(Settings(page=True, streaming=True, session_bucket="bucket"))
     return lambda name: jsonschema.Draft202012Validator({**document, "$ref": f"#/components/schemas/{name}"})
 
 
@@ -71,7 +71,7 @@ def test_no_name_in_the_document_is_private():
 
 
 def test_each_kind_of_request_has_a_complete_schema():
-    schemas = openapi.document(Settings())["components"]["schemas"]
+    schemas = openapi.document(Settings(session_bucket="bucket"))["components"]["schemas"]
     kinds = [kind["$ref"].rpartition("/")[2] for kind in schemas["RunRequest"]["oneOf"]]
     assert kinds == ["QueryRequest", "PromptRequest", "DemoRequest", "ResumeRequest"]
     for kind, field in zip(kinds, ("query", "prompt", "action", "interrupt_responses"), strict=True):

@@ -68,7 +68,9 @@ def document(settings: Settings, output_model: type[BaseModel] | None = None) ->
         output_model: the agent's output model; its schema describes `data` in the answer.
     """
     auth = settings.auth
-    schemas = openapi_schemas.schemas(output_model, streaming=settings.streaming)
+    schemas = openapi_schemas.schemas(
+        output_model, streaming=settings.streaming, sessions=bool(settings.session_bucket)
+    )
     home = {"get": _get("describe", "Describe the service; a browser gets the page", auth, HTML)}
     components: dict[str, Any] = {"schemas": schemas}
     if auth in _SCHEMES:

@@ -22,19 +22,20 @@ _NOT_BLANK = r"^\s*\S"
 """A text that is not empty after trimming; anchored, so that `re.match` finds the same as a search."""
 
 
-def schemas(output_model: type[BaseModel] | None, *, streaming: bool) -> dict[str, Any]:
+def schemas(output_model: type[BaseModel] | None, *, streaming: bool, sessions: bool) -> dict[str, Any]:
     """Every schema, by its name."""
     return {
-        **_requests(),
+        **_requests(sessions=sessions),
         **_answers(output_model),
         **(_events() if streaming else {}),
         **(_data(output_model) if output_model else {}),
     }
 
 
-def _requests() -> dict[str, Any]:
+def _requests(*, sessions: bool) -> dict[str, Any]:
+    resume = (ResumeRequest,) if sessions else ()  # interrupts are kept in the session
     _, found = models_json_schema(
-        [(model, "validation") for model in (QueryRequest, DemoRequest, ResumeRequest)],
+        [(model, "validation") for model in (QueryRequest, DemoRequest, *resume)],
         ref_template="#/components/schemas/{model}",
     )
     requests: dict[str, Any] = {
@@ -51,7 +52,7 @@ def _requests() -> dict[str, Any]:
         "properties": {"prompt": text, **others},
         "required": ["prompt"],
     }
-    kinds = ("QueryRequest", "PromptRequest", "DemoRequest", "ResumeRequest")
+    kinds = ("QueryRequest", "PromptRequest", "DemoRequest", *(model.__name__ for model in resume))
     return {**requests, "RunRequest": {"oneOf": [_ref(kind) for kind in kinds]}}
 
 
