@@ -69,7 +69,10 @@ def document(settings: Settings, output_model: type[BaseModel] | None = None) ->
     """
     auth = settings.auth
     schemas = openapi_schemas.schemas(
-        output_model, streaming=settings.streaming, sessions=bool(settings.session_bucket)
+        output_model,
+        streaming=settings.streaming,
+        sessions=bool(settings.session_bucket),
+        knowledge_base=bool(settings.knowledge_base_id),
     )
     home = {"get": _get("describe", "Describe the service; a browser gets the page", auth, HTML)}
     components: dict[str, Any] = {"schemas": schemas}

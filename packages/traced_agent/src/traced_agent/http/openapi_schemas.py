@@ -22,17 +22,19 @@ _NOT_BLANK = r"^\s*\S"
 """A text that is not empty after trimming; anchored, so that `re.match` finds the same as a search."""
 
 
-def schemas(output_model: type[BaseModel] | None, *, streaming: bool, sessions: bool) -> dict[str, Any]:
+def schemas(
+    output_model: type[BaseModel] | None, *, streaming: bool, sessions: bool, knowledge_base: bool
+) -> dict[str, Any]:
     """Every schema, by its name."""
     return {
-        **_requests(sessions=sessions),
+        **_requests(sessions=sessions, knowledge_base=knowledge_base),
         **_answers(output_model),
         **(_events() if streaming else {}),
         **(_data(output_model) if output_model else {}),
     }
 
 
-def _requests(*, sessions: bool) -> dict[str, Any]:
+def _requests(*, sessions: bool, knowledge_base: bool) -> dict[str, Any]:
     resume = (ResumeRequest,) if sessions else ()  # interrupts are kept in the session
     _, found = models_json_schema(
         [(model, "validation") for model in (QueryRequest, DemoRequest, *resume)],
@@ -41,6 +43,8 @@ def _requests(*, sessions: bool) -> dict[str, Any]:
     requests: dict[str, Any] = {
         name: _without_null_defaults(schema) for name, schema in found["$defs"].items()
     }
+    if not knowledge_base:
+        requests["DemoParameters"]["properties"]["demo_type"]["enum"].remove("knowledge_base")
     query = requests["QueryRequest"]
     text = {**query["properties"].pop("query"), "pattern": _NOT_BLANK}
     others = query["properties"]
