@@ -16,6 +16,9 @@ from typing import Any
 from tools.local.fakes import schema_filler, tool_choice
 
 _TOOL = re.compile(r"\[\[tool (\S+)(?: (\{.*\}))?\]\]", re.DOTALL)
+_QUESTION_LENGTH = 500
+"""Characters of a query that are searched for a question to a tool: the patterns are slow on long texts."""
+
 _SAY = re.compile(r"\[\[say (\d+)\]\]")
 
 _MIN_CACHED_TOKENS = 1024
@@ -138,7 +141,7 @@ def _call(query: str, tools: dict[str, dict[str, Any]]) -> tuple[str, dict[str, 
     if tools and "[[loop]]" in query:
         name = tool_choice.named(tools, "calc") or next(iter(tools))
         return name, tool_choice.inputs(tools[name], ["1 + 1"])
-    return tool_choice.choose(query, tools)
+    return tool_choice.choose(query[:_QUESTION_LENGTH], tools)
 
 
 def _told(results: list[dict[str, Any]]) -> str:
