@@ -79,7 +79,7 @@ class ScriptedModel(Model):
         """Give the events of the next turn.
 
         Raises:
-            BaseException: the one that stands in the script.
+            BaseException: the exception that the script contains.
         """
         self.requests.append([dict(message) for message in messages])
         turn = self.script.pop(0) if len(self.script) > 1 else self.script[0]

@@ -55,7 +55,7 @@ _Value = Annotated[str, StringConstraints(max_length=1_000)]
 
 
 class _RunFields(BaseModel):
-    """What any body may say of the run: these stand on its trace."""
+    """The fields that every kind of request has; they are attributes of the trace."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -309,7 +309,7 @@ _WRONG = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
 }
-"""How each kind of breach is told, by pydantic's name for it; placeholders are its context."""
+"""The message of each validation error, by pydantic's name for it; placeholders are its context."""
 
 
 def _wrong(breach: Any, shape: type[BaseModel]) -> str:
