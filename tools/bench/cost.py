@@ -2,22 +2,18 @@
 
 import contextlib
 import statistics
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tools.bench import deployed
 from tools.bench.cpu_limit import FULL_CORE_MB, limited, unavailable
+from tools.bench.measured_environment import started
 from tools.bench.result import Cell, Chart, Part, Table, spread
 from tools.bench.sampling import interleave
 from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
-from tools.local.runtime import processes, sandbox
-from tools.local.runtime.execution_environment import ExecutionEnvironment
 from tools.local.runtime.function import Function
-from tools.local.runtime.invocation import Invocation
 
 MEMORY_MB = (256, 512, 1024, 1769, 3008)
 MODEL_S = (2, 10)
@@ -165,36 +161,17 @@ def _sampler(function: Function, memory_mb: int) -> Callable[[], Sample]:
 
 
 def _sample(function: Function, join: Callable[[], None]) -> Sample:
-    pids: list[int] = []
-
-    def start(launch: sandbox.Launch) -> subprocess.Popen[bytes]:
-        process = sandbox.start(launch, join=join)
-        pids.append(process.pid)
-        return process
-
     began = time.perf_counter()
-    environment = ExecutionEnvironment(function, log=lambda _: None, start=start)
-    try:
-        if error := environment.init(60):
-            raise RuntimeError(error["errorMessage"])
-        _ask(environment)
+    with started(function, join) as environment:
+        environment.ask()
         cold_s = time.perf_counter() - began
-        _ask(environment)  # imports what only a second request needs
-        began, cpu_s = time.perf_counter(), processes.cpu_s(pids[0])
+        environment.ask()  # imports what only a second request needs
+        began, cpu_s = time.perf_counter(), environment.cpu_s()
         for _ in range(WARM_REQUESTS):
-            _ask(environment)
-        warm_s = (time.perf_counter() - began) / WARM_REQUESTS
-        warm_cpu_s = (processes.cpu_s(pids[0]) - cpu_s) / WARM_REQUESTS
-        return Sample(cold_s, warm_s, warm_cpu_s, processes.peak_mb(pids[0]))
-    finally:
-        environment.end()
-
-
-def _ask(environment: ExecutionEnvironment) -> None:
-    """One request, until its environment is frozen: the trace has been sent by then."""
-    invocation = Invocation(deployed.event())
-    serving = threading.Thread(target=environment.serve, args=(invocation,))
-    serving.start()
-    invocation.wait()
-    serving.join()
-    deployed.check(invocation)
+            environment.ask()
+        return Sample(
+            cold_s=cold_s,
+            warm_s=(time.perf_counter() - began) / WARM_REQUESTS,
+            warm_cpu_s=(environment.cpu_s() - cpu_s) / WARM_REQUESTS,
+            peak_mb=environment.peak_mb(),
+        )

@@ -1,4 +1,4 @@
-"""The function as the bench runs it: on the built layers, against the stand-ins, its tree read-only."""
+"""The functions that the bench runs: on the built layers, with the fakes, on a read-only tree."""
 
 import contextlib
 import functools
@@ -19,7 +19,7 @@ from tools.local.runtime.invocation import Invocation
 PEERS = Path(__file__).parent / "peers"
 QUERY = "What is 2+2?"
 _NEVER_SENDING = """\
-from answering import handler
+from wrapped_handler import handler
 
 from traced_agent.tracing.export_queue import ExportQueue
 
@@ -41,7 +41,7 @@ def opt() -> Path:
 def function(
     code: Path, bedrock: FakeBedrock, langfuse: FakeLangfuse, *, tree: Path | None = None, **environ: str
 ) -> Function:
-    """A function of the stack's size that reaches the stand-ins and nothing else."""
+    """A function of the stack's memory size that can reach only the fakes."""
     return Function(
         code=code,
         opt=tree or opt(),
@@ -62,10 +62,15 @@ def function(
 
 
 def copy(code: Path, target: Path, **edits: tuple[str, str]) -> Path:
-    """A copy of a function's code; `edits` replace one text each, by module. Ours keeps its bytecode.
+    """Copy a function's code, and compile it again if it is ours.
+
+    Args:
+        code: the folder of the code.
+        target: the new folder.
+        edits: by module, the text to replace and the new text.
 
     Raises:
-        RuntimeError: a text to replace does not stand there once.
+        RuntimeError: a text to replace does not occur exactly once.
     """
     shutil.copytree(code, target, ignore=shutil.ignore_patterns("__pycache__"))
     for module, (old, new) in edits.items():
@@ -76,20 +81,20 @@ def copy(code: Path, target: Path, **edits: tuple[str, str]) -> Path:
         path.write_text(text.replace(old, new))
     if (target / "traced_agent").exists():
         function_asset.compile_asset(target)
-    target.parent.chmod(0o755)  # the sandbox is another user's to read
+    target.parent.chmod(0o755)  # the sandbox runs as another user
     return target
 
 
 def never_sending(target: Path) -> Path:
-    """A copy of ours whose spans are made and never sent."""
+    """Copy ours so that its spans are created and never sent."""
     copy(ours(), target)
-    (target / "lambda_handler.py").rename(target / "answering.py")
+    (target / "lambda_handler.py").rename(target / "wrapped_handler.py")
     (target / "lambda_handler.py").write_text(_NEVER_SENDING)
     return target
 
 
 def event(query: str = QUERY) -> bytes:
-    """What a Function URL makes of a POST with this query."""
+    """The event of a Function URL for a POST with this query."""
     return json.dumps(
         {
             "version": "2.0",
@@ -103,10 +108,10 @@ def event(query: str = QUERY) -> bytes:
 
 
 def check(invocation: Invocation) -> None:
-    """Make sure that there is an answer.
+    """Check that the response is an answer.
 
     Raises:
-        RuntimeError: there is none.
+        RuntimeError: it is not.
     """
     if invocation.error:
         raise RuntimeError(invocation.error["errorMessage"])
@@ -117,6 +122,6 @@ def check(invocation: Invocation) -> None:
 
 @contextlib.contextmanager
 def running(of: Function) -> Iterator[EnvironmentPool]:
-    """The function's environments, their logs unheard."""
+    """The function's environments; their logs are discarded."""
     with EnvironmentPool(of, log=lambda _: None) as environments:
         yield environments

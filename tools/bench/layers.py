@@ -1,4 +1,4 @@
-"""Both layers, built by each recipe: cold, warm, with nothing changed and with one package changed."""
+"""Build times and zips of both layers by recipe: cold, warm, nothing changed, and one package changed."""
 
 import hashlib
 import json
@@ -23,8 +23,8 @@ ROUNDS = 2
 _UNCHECKED_HASH = 1
 _OTHER_VERSION = ("langfuse>=5.0.4", "langfuse==5.0.3")
 _NOTE = """\
-Cold: nothing in any cache. Ours puts what it built through the gates of `check-layers` within that time; the
-others check nothing."""
+Cold: all caches are empty. Ours includes the checks of `check-layers` in that time; the others check
+nothing."""
 _STEPS = ("cold", "nothing changed", "one package changed", "warm")
 
 
@@ -39,11 +39,11 @@ class Sample:
     largest: int
     bytecode: float
     reproducible: bool
-    verdict: str
+    checked: str
 
 
 def measure() -> Part:
-    """Build by every recipe in turn, each time in an empty folder with an empty cache."""
+    """Build with every recipe in turn, each time in an empty folder with an empty cache."""
     built, failed = interleave(
         "layers", {recipe.name: _sampler(recipe) for recipe in RECIPES}, ROUNDS, required=("ours",)
     )
@@ -88,7 +88,7 @@ def _sample(recipe: Recipe, work: Path, cache: Path) -> Sample:
         largest=max(path.stat().st_size for path in zips),
         bytecode=_bytecode(zips),
         reproducible=_digest(zips) == first,
-        verdict=_verdict(zips),
+        checked=_checked(zips),
     )
 
 
@@ -99,7 +99,7 @@ def _timed(recipe: Recipe, work: Path, cache: Path) -> float:
 
 
 def _cpu() -> float:
-    """What processes started here have taken of the CPU, those that have ended."""
+    """CPU seconds of the child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -109,7 +109,7 @@ def _digest(zips: list[Path]) -> list[str]:
 
 
 def _bytecode(zips: list[Path]) -> float:
-    """The share of modules whose bytecode for the target is used whatever time their files bear."""
+    """The share of modules whose bytecode for the target is used regardless of the modification time."""
     modules = usable = 0
     tag = f"cpython-{layers.PYTHON.replace('.', '')}"
     for path in zips:
@@ -127,12 +127,12 @@ def _is_unchecked(compiled: bytes) -> bool:
     return int.from_bytes(compiled[4:8], "little") == _UNCHECKED_HASH
 
 
-def _verdict(zips: list[Path]) -> str:
+def _checked(zips: list[Path]) -> str:
     command = [sys.executable, "-m", "tools.build_layers", "check", "--json", *map(str, zips)]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    breaches = json.loads(told.stdout)["breaches"]
-    gates = sorted({breach["gate"] for breach in breaches})
-    return f"{len(breaches)} breaches: {', '.join(gates)}" if breaches else "passes"
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    violations = json.loads(ran.stdout)["breaches"]
+    checks = sorted({violation["gate"] for violation in violations})
+    return f"{len(violations)} violations: {', '.join(checks)}" if violations else "passes"
 
 
 def _median(samples: list[Sample], step: str) -> float:
@@ -160,17 +160,16 @@ def _artefacts(built: dict[str, list[Sample]]) -> Table:
             f"{samples[-1].unzipped / 1e6:.1f}",
             f"{samples[-1].bytecode:.0%}",
             "yes" if all(sample.reproducible for sample in samples) else "no",
-            samples[-1].verdict,
+            samples[-1].checked,
         ]
         for name, samples in built.items()
     ]
     return Table(
-        "What comes out",
-        ["recipe", "MB zipped", "MB unzipped", "lasting bytecode", "same bytes again", "check-layers"],
+        "The zips",
+        ["recipe", "MB zipped", "MB unzipped", "usable bytecode", "same bytes again", "check-layers"],
         rows,
-        "Lasting bytecode: the share of modules with bytecode for the function's Python that is used "
-        "whatever time their files bear. Bytecode that depends on file times is stale once an asset is "
-        "stamped anew.",
+        "Usable bytecode: the share of modules with bytecode for the function's Python that is used "
+        "regardless of the file's modification time. Other bytecode is stale when a file gets a new time.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a part of the bench finds out, in the shape the JSON file keeps."""
+"""The result of a part of the bench, in the shape of docs/benchmarks.json."""
 
 import statistics
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Claim:
-    """What was wanted, and what was measured, whether it holds or not."""
+    """A goal, the measured value, and whether the goal is met."""
 
     what: str
     wanted: str
@@ -39,7 +39,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Part:
-    """One part's findings, with the peers that could not run and why."""
+    """One part's tables, claims and charts; `absent` has the reasons of the variants that could not run."""
 
     title: str
     tables: list[Table]
@@ -49,17 +49,17 @@ class Part:
 
 
 def figure(value: float) -> str:
-    """A number as tables show it: three significant digits, none of them behind a hundred's point."""
+    """A number with three significant digits; without decimals from 100 on."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def at_most(what: str, measured: float, wanted: float, unit: str = "") -> Claim:
-    """A claim that a measured number is no larger than wanted."""
+    """A claim that a measured number is at most the wanted one."""
     return Claim(what, f"≤ {figure(wanted)}{unit}", f"{figure(measured)}{unit}", measured <= wanted)
 
 
 def spread(samples: list[float]) -> str:
-    """The median of the samples with the range that holds their middle half; all of it, of few."""
+    """The median of the samples and the range of their middle half; the whole range of fewer than four."""
     if len(samples) < 4:
         low, middle, high = min(samples), statistics.median(samples), max(samples)
     else:

@@ -1,4 +1,4 @@
-"""What streaming gives and costs: when the first text is at the client, and when the last."""
+"""The time until the first and the last text of an answer, streamed and buffered."""
 
 import contextlib
 import http.client
@@ -40,7 +40,7 @@ class Sample:
 
 
 def measure() -> Part:
-    """Ask the same of a streaming and of a buffered Function URL, over HTTP, in turns."""
+    """Send the same question to a streaming and a buffered Function URL in turn, over HTTP."""
     samples, failed = _samples()
     first = {name: [sample.first_text for sample in found] for name, found in samples.items()}
     total = {name: [sample.total for sample in found] for name, found in samples.items()}
@@ -53,7 +53,7 @@ def measure() -> Part:
                 "An answer, in milliseconds",
                 ["Function URL", "first text after the model's first word", "whole answer"],
                 [[name, spread(first[name]), spread(total[name])] for name in samples],
-                f"A model that says {WORDS} words, one every {1000 * PACE_S:.0f} ms; the function is awake.",
+                f"The model generates {WORDS} words, one every {1000 * PACE_S:.0f} ms; the function is warm.",
             )
         ],
         claims=[
@@ -63,7 +63,9 @@ def measure() -> Part:
                 FIRST_TEXT_MS,
                 " ms",
             ),
-            at_most("a streamed answer's total time over a buffered one's", longer, TOTAL_PERCENT, " %"),
+            at_most(
+                "total time of a streamed answer compared with a buffered one", longer, TOTAL_PERCENT, " %"
+            ),
             at_most("the page", size, PAGE_BYTES, " bytes"),
         ],
         absent=failed,
@@ -87,15 +89,15 @@ def _samples() -> tuple[dict[str, list[Sample]], dict[str, str]]:
 
 def _sampler(url: str, bedrock: FakeBedrock) -> Callable[[], Sample]:
     def sample() -> Sample:
-        asked = time.perf_counter()
+        sent = time.perf_counter()
         first_text, ended = _ask(url, _EVENT_STREAM)
-        return Sample(1000 * (first_text - bedrock.first_word_at), 1000 * (ended - asked))
+        return Sample(1000 * (first_text - bedrock.first_word_at), 1000 * (ended - sent))
 
     return sample
 
 
 def _ask(url: str, accept: str) -> tuple[float, float]:
-    """When the first text of the answer was here, and when all of it was."""
+    """The times at which the first text and the whole answer had arrived."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     body = json.dumps({"query": f"Go ahead. [[say {WORDS}]]"})
     connection.request("POST", "/", body, {"content-type": "application/json", "accept": accept})

@@ -1,4 +1,4 @@
-"""What a person waits for at the desk: the stack synthesized, deployed again, the demo, an edit."""
+"""Durations of commands: synthesis, a deployment without changes, the demo, and an edit of the agent."""
 
 import contextlib
 import json
@@ -29,13 +29,13 @@ _WANTED = {
     "cdk synth": 6,
     "cdk deploy, nothing changed": 10,
     "hatch run demo": 30,
-    "an edit of agent.py, to the first answer with it": 3,
+    "from an edit of agent.py to the first answer with it": 1.5,
 }
 """Seconds."""
 
 
 def measure() -> Part:
-    """Warm, against a control plane on this machine."""
+    """Measure with warm caches and the local control plane."""
     synth, deploy, demo, edit = _WANTED
     with ControlPlane() as plane:
         synthesized = plane.synthesize({})
@@ -48,13 +48,13 @@ def measure() -> Part:
     demos, failed_demos = interleave("demo", {demo: _demo}, DEMOS)
     samples |= demos
     return Part(
-        title="At the desk",
+        title="Commands",
         tables=[
             Table(
                 "Warm, in seconds",
                 ["command", "median (middle half)"],
                 [[name, spread(samples[name])] for name in _WANTED if name in samples],
-                "The whole command as it is typed, from Python's start to its end; the layers are built. "
+                "The whole command, from the start of Python to its end, with built layers. "
                 "The demo ends when its trace has arrived.",
             )
         ],
@@ -86,19 +86,19 @@ def _demo() -> float:
 
 
 def _edits(plane: ControlPlane) -> list[float]:
-    """Edit a copy of the handler, and ask until the model is told what was edited."""
+    """Edit a copy of the handler, and send requests until the model gets the edited prompt."""
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalCloud(control_plane=plane, log=lambda _: None) as cloud,
     ):
         source = shutil.copytree(function_asset.DEFAULT_AGENT, Path(folder, "src"))
         threading.Thread(target=_watch, args=(cloud, source), daemon=True).start()
-        time.sleep(1)  # it looks at what there is before anything changes
+        time.sleep(1)  # the watcher reads the files before the first edit
         return [_edit(cloud, source / "agent.py") for _ in range(ROUNDS)]
 
 
 def _watch(cloud: LocalCloud, source: Path) -> None:
-    with contextlib.suppress(Exception):  # it ends when the cloud and the folder are gone
+    with contextlib.suppress(Exception):  # it fails when the cloud and the folder are removed
         watch(cloud, lambda _: None, source)
 
 

@@ -1,4 +1,4 @@
-"""The measurements: what is compared, what is kept of it, and the page that shows it."""
+"""The bench: sampling, results, and the page that shows them."""
 
 import importlib
 import json
@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 import layers
-from tools.bench import cold_start, deployed, page
+from tools.bench import cold_start, deployed, page, warm_requests
 from tools.bench import layers as layers_bench
 from tools.bench.__main__ import DOCS, PARTS, bench, docs_folder, parse
 from tools.bench.machine import commit, machine
@@ -19,7 +19,7 @@ from tools.bench.result import Chart, Part, Table, at_most, figure, spread
 from tools.bench.sampling import interleave
 
 FOUND = Part(
-    title="Waking",
+    title="Cold",
     tables=[Table("Seconds", ["handler", "cold", "bytes"], [["ours | theirs", 1.23456, 12345]], "A note.")],
     claims=[at_most("cold", 2.0, 1.0, " s"), at_most("warm", 0.5, 1.0, " s")],
     charts=[
@@ -67,7 +67,7 @@ def test_a_peer_that_fails_is_named_with_the_reason_and_stops_no_other():
     assert failed == {"broken": "RuntimeError: no room"}
 
 
-# what is kept
+# results
 
 
 def test_without_write_no_file_is_written(tmp_path, monkeypatch, capsys):
@@ -104,7 +104,7 @@ def test_a_required_variant_that_fails_fails_the_part_with_its_reason():
         interleave("peers", {"ours": failing, "theirs": lambda: 1}, 2, required=("ours",))
 
 
-def test_a_part_that_fails_stops_no_other_and_leaves_what_was_found_before(measured, tmp_path):
+def test_a_part_that_fails_stops_no_other_and_keeps_earlier_results(measured, tmp_path):
     assert measured(layers=lambda: FOUND) == 0
     before = json.loads((tmp_path / "benchmarks.json").read_text())["layers"]
     assert measured(layers=failing, warm=lambda: FOUND) == 1
@@ -121,7 +121,7 @@ def test_an_interrupted_run_leaves_the_page_as_it_was(measured, tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_the_page_shows_every_finding_with_its_command(measured, tmp_path):
+def test_the_page_shows_every_result_with_its_command(measured, tmp_path):
     measured(layers=lambda: FOUND)
     text = (tmp_path / "benchmarks.md").read_text()
     assert "`hatch run bench layers`" in text
@@ -175,7 +175,7 @@ def test_the_machine_has_cores_a_system_and_no_host_name():
     assert platform.node() not in machine()
 
 
-def test_the_same_findings_make_the_same_files(tmp_path):
+def test_the_same_results_give_the_same_files(tmp_path):
     result = {"layers": {"measured": "", "machine": "", "versions": "", "part": _as_json(FOUND)}}
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
@@ -190,7 +190,7 @@ def _as_json(part):
     return json.loads(json.dumps(asdict(part)))
 
 
-def test_the_page_of_this_repository_is_what_its_findings_make(tmp_path):
+def test_the_page_of_this_repository_matches_its_results(tmp_path):
     page.write(json.loads((DOCS / "benchmarks.json").read_text("utf-8")), tmp_path / "benchmarks.md")
     assert (tmp_path / "benchmarks.md").read_text("utf-8") == (DOCS / "benchmarks.md").read_text("utf-8")
     assert {path.name for path in tmp_path.glob("charts/*")} == {path.name for path in DOCS.glob("charts/*")}
@@ -205,14 +205,14 @@ def test_every_part_can_be_measured():
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "shown"),
     [(0.12345, "0.123"), (12.345, "12.3"), (123.45, "123"), (12345.6, "12,346"), (-140.2, "-140")],
 )
-def test_a_figure_has_three_digits_and_no_fraction_of_a_hundred(value, told):
-    assert figure(value) == told
+def test_a_figure_has_three_significant_digits(value, shown):
+    assert figure(value) == shown
 
 
-def test_a_spread_is_the_median_and_where_the_middle_half_lies():
+def test_a_spread_is_the_median_and_the_range_of_the_middle_half():
     assert spread([3.0, 1.0, 2.0]) == "2 (1 to 3)"
     assert spread([float(number) for number in range(1, 10)]) == "5 (2.5 to 7.5)"
 
@@ -222,23 +222,24 @@ def test_a_claim_that_is_just_met_holds():
     assert not at_most("it", 0.2601, 0.26).holds
 
 
-# what is compared is there to be compared
+# the variants
 
 
-def test_every_step_that_is_left_out_still_stands_in_the_handler(tmp_path):
-    for number, edits in enumerate(cold_start._STEPS.values()):
+def test_every_edit_of_the_bench_still_fits_the_handler(tmp_path):
+    edits_of_all = [*cold_start._STEPS.values(), {"idle_connection": warm_requests._NEW_CONNECTION}]
+    for number, edits in enumerate(edits_of_all):
         copy = deployed.copy(deployed.ours(), tmp_path / str(number), **edits)
         for module in edits:
             (edited,) = copy.rglob(f"{module}.py")
             compile(edited.read_text(), str(edited), "exec")
 
 
-def test_an_edit_that_no_longer_fits_is_said(tmp_path):
+def test_an_edit_that_no_longer_fits_is_reported(tmp_path):
     with pytest.raises(RuntimeError, match="the bench no longer finds 'no such text'"):
         deployed.copy(deployed.ours(), tmp_path / "copy", agent=("no such text", ""))
 
 
-def test_the_package_that_is_changed_is_asked_for():
+def test_the_package_that_is_changed_is_required():
     old, new = layers_bench._OTHER_VERSION
     assert old in layers.LANGFUSE.requirements.read_text().splitlines()
     assert old.partition(">")[0] == new.partition("=")[0]

@@ -14,12 +14,14 @@ from traced_agent.tracing.tracer import RunTracer
 
 @pytest.fixture(autouse=True)
 def _log_levels():
-    """Each test begins with the log levels of a new process, whatever others have configured."""
-    loggers = [logging.getLogger(name) for name in ("traced_agent", *_children("traced_agent"), "strands")]
+    """Each test starts with the log levels of a new process: pip, for example, changes the root logger's."""
+    root = logging.getLogger()
+    names = ("traced_agent", *_children("traced_agent"), "strands", *_children("strands"))
+    loggers = [root, *map(logging.getLogger, names)]
     levels = [logger.level for logger in loggers]
     logging.disable(logging.NOTSET)
     for logger in loggers:
-        logger.setLevel(logging.NOTSET)
+        logger.setLevel(logging.WARNING if logger is root else logging.NOTSET)
     yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""Environments of the peers' own, made once and kept in the user's cache."""
+"""Environments of the peers, created once in the user's cache."""
 
 import functools
 import importlib.metadata
@@ -30,12 +30,12 @@ def environment(name: str, *packages: str) -> Path:
 
 
 def version(name: str, package: str) -> str:
-    """The version of a package in such an environment; without one, in the bench's own."""
+    """The version of a package in such an environment; with an empty name, in the bench's own."""
     if not name:
         return importlib.metadata.version(package)
-    asked = f"import importlib.metadata; print(importlib.metadata.version({package!r}))"
+    code = f"import importlib.metadata; print(importlib.metadata.version({package!r}))"
     python = environment(name, package) / "python"
-    return subprocess.run([python, "-c", asked], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _uv(*arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""The layer recipes that people follow, from the same requirements as ours."""
+"""Common recipes for layers, built from the same requirements as ours."""
 
 import os
 import shutil
@@ -33,49 +33,49 @@ _SERVICES = "bedrock-runtime\ns3\nsecretsmanager\nsts\n"
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to make layer zips: `build(work, cache)` leaves `<layer>.zip` files in `work`.
+    """One way to build layer zips: `build(work, cache)` writes `<layer>.zip` files to `work`.
 
-    `work` holds `<layer>/requirements.txt`; `cache` is where everything fetched may be kept.
+    `work` contains `<layer>/requirements.txt`; `cache` is the folder for all downloads.
     """
 
     name: str
     source: str
     tool: tuple[str, str]
-    """What it is made with: a peer's environment (the bench's own has no name), and a package there."""
+    """The peer's environment (the bench's own has an empty name) and the package that builds."""
     build: Callable[[Path, Path], None]
     layers: tuple[str, ...] = ("strands", "langfuse")
 
     @property
     def title(self) -> str:
-        """What it is, and the version of what makes it."""
+        """Its name and source, and the version of its tool."""
         return f"{self.name}: {self.source}, {self.tool[1]} {version(*self.tool)}"
 
     def prepare(self, work: Path) -> None:
-        """Lay out what a user has before the first build."""
+        """Create the files that a user has before the first build."""
 
     def change(self, work: Path, old: str, new: str) -> None:
-        """Ask for another version of one package."""
+        """Require another version of one package."""
         for requirements in work.glob("*/requirements.txt"):
             requirements.write_text(requirements.read_text().replace(old, new))
 
     def clean(self, work: Path) -> None:
-        """Remove what was built, and keep the caches."""
+        """Remove the outputs and keep the caches."""
         for built in (".aws-sam", *(f"{name}.zip" for name in self.layers)):
             _remove(work / built)
 
 
 class OurRecipe(Recipe):
-    """A clone of this project, whose locks change with what is asked for."""
+    """A clone of this project; its locks follow the requirements."""
 
     def prepare(self, work: Path) -> None:
-        """Clone."""
+        """Copy this project."""
         for folder in ("tools", "packages", "layers"):
             shutil.copytree(
                 ROOT / folder, work / folder, ignore=shutil.ignore_patterns("__pycache__", "build")
             )
 
     def change(self, work: Path, old: str, new: str) -> None:
-        """Ask, and lock: whoever builds finds the lock committed."""
+        """Change the requirements and lock them, because users build from committed locks."""
         requirements = work / "layers" / "langfuse" / "requirements.in"
         requirements.write_text(requirements.read_text().replace(old, new))
         _run(
@@ -83,16 +83,16 @@ class OurRecipe(Recipe):
         )
 
     def clean(self, work: Path) -> None:
-        """Remove what was built, and keep the caches."""
+        """Remove the outputs and keep the caches."""
         for name in self.layers:
             _remove(work / "layers" / name / "build")
 
 
 class SlimRecipe(OurRecipe):
-    """The same, with botocore's descriptions of what the function calls and no others."""
+    """The same, with botocore's data of only the services that the function calls."""
 
     def prepare(self, work: Path) -> None:
-        """Clone, and name the services."""
+        """Copy this project and name the services."""
         super().prepare(work)
         (work / "layers" / "strands" / "botocore-services.txt").write_text(_SERVICES)
 
@@ -129,10 +129,10 @@ def _pip(names: tuple[str, ...]) -> Callable[[Path, Path], None]:
         for name in names:
             tree = work / "pip" / name
             shutil.rmtree(tree, ignore_errors=True)
-            asked = ["-r", f"{name}/requirements.txt", "--target", str(tree / "python")]
+            packages = ["-r", f"{name}/requirements.txt", "--target", str(tree / "python")]
             target = ["--platform", layers.PLATFORM, "--python-version", layers.PYTHON, "--only-binary=:all:"]
             _run(
-                [str(environment("pip", "pip") / "python"), "-m", "pip", "install", "-q", *asked, *target],
+                [str(environment("pip", "pip") / "python"), "-m", "pip", "install", "-q", *packages, *target],
                 work,
                 cache,
             )
@@ -145,7 +145,7 @@ def _uv(work: Path, cache: Path) -> None:
     for name in ("strands", "langfuse"):
         tree = work / "uv" / name
         shutil.rmtree(tree, ignore_errors=True)
-        asked = ["-r", f"{name}/requirements.txt", "--target", str(tree / "python")]
+        packages = ["-r", f"{name}/requirements.txt", "--target", str(tree / "python")]
         target = [
             "--python-platform",
             f"{layers.ARCHITECTURE}-manylinux2014",
@@ -153,7 +153,7 @@ def _uv(work: Path, cache: Path) -> None:
             layers.PYTHON,
         ]
         options = ["--no-installer-metadata", "--no-compile-bytecode", "--only-binary", ":all:"]
-        _run([uv.find_uv_bin(), "pip", "install", "-q", *options, *asked, *target], work, cache)
+        _run([uv.find_uv_bin(), "pip", "install", "-q", *options, *packages, *target], work, cache)
         _zip(tree, work / f"{name}.zip")
 
 

@@ -139,6 +139,7 @@ def _errors_explained(finders: list[Any], failures: list[str]) -> Iterator[io.St
     output = io.StringIO()
     handler = logging.StreamHandler(output)
     logging.getLogger("pip").addHandler(handler)
+    root_level = logging.getLogger().level
     try:
         yield output
     except (click.ClickException, PipError, PipToolsError, SystemExit) as error:
@@ -154,6 +155,7 @@ def _errors_explained(finders: list[Any], failures: list[str]) -> Iterator[io.St
         raise (Failure(known) if known else UnsolvedError(unsolved)) from error
     finally:
         logging.getLogger("pip").removeHandler(handler)
+        logging.getLogger().setLevel(root_level)  # pip sets it for the whole process
 
 
 def _conflict(error: BaseException) -> str | None:

@@ -4,6 +4,7 @@ import base64
 import hmac
 import json
 import re
+import ssl
 import threading
 import time
 import zlib
@@ -58,7 +59,7 @@ class FakeLangfuse(HttpServer):
     Langfuse's endpoint is `/api/public/otel/v1/traces` and wants the keys; `/v1/traces` is a plain collector.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - independent settings, by keyword
         self,
         *,
         port: int = 0,
@@ -66,8 +67,9 @@ class FakeLangfuse(HttpServer):
         secret_key: str = "sk-lf-local",  # noqa: S107 - opens nothing
         response_delay_s: float = 0.0,
         faults: FaultInjector | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`response_delay_s`: the seconds before each answer; `faults`: the faults of the next exports."""
+        """`response_delay_s`: before each response; `faults`: of the next exports; `tls`: to serve HTTPS."""
         self._pause_s = response_delay_s
         self.public_key, self.secret_key = public_key, secret_key
         self.exports: list[Export] = []
@@ -84,7 +86,7 @@ class FakeLangfuse(HttpServer):
         """The faults of the API; exports have their own."""
         self._faults = faults or FaultInjector(FAULTS)
         self._news = threading.Condition(threading.RLock())
-        super().__init__(self._respond, port=port)
+        super().__init__(self._respond, port=port, tls=tls)
 
     def inject_fault(self, fault: str, *, times: int | None = None) -> None:
         """Make the next exports (all, without `times`) fail so: a key of `FAULTS`; `ok` ends it."""

@@ -8,6 +8,7 @@ import contextlib
 import json
 import socket
 import socketserver
+import ssl
 import sys
 import threading
 import time
@@ -33,16 +34,23 @@ _LINGER_S = 2.0
 class HttpServer:
     """A server on loopback: it binds its port when created and serves inside `with`."""
 
-    def __init__(self, respond: Respond, *, port: int = 0, timeout_s: float | None = None) -> None:
-        """`timeout_s`: how long a client may keep a connection waiting.
+    def __init__(
+        self,
+        respond: Respond,
+        *,
+        port: int = 0,
+        timeout_s: float | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`timeout_s`: how long a client may keep a connection waiting; `tls`: serve HTTPS with it.
 
         Raises:
             OSError: the port is taken.
         """
-        self._sockets = _Sockets(port, respond, timeout_s)
+        self._sockets = _Sockets(port, respond, timeout_s, tls)
         self.port: int = self._sockets.server_address[1]
         self.address = f"{LOOPBACK}:{self.port}"
-        self.url = f"http://{self.address}"
+        self.url = f"{'https' if tls else 'http'}://{self.address}"
 
     @property
     def closing(self) -> threading.Event:
@@ -136,8 +144,10 @@ class _Sockets(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, port: int, respond: Respond, timeout_s: float | None) -> None:
-        self.respond, self.timeout_s = respond, timeout_s
+    def __init__(
+        self, port: int, respond: Respond, timeout_s: float | None, tls: ssl.SSLContext | None
+    ) -> None:
+        self.respond, self.timeout_s, self._tls = respond, timeout_s, tls
         self.closing = threading.Event()
         self.connections: set[socket.socket] = set()
         super().__init__((LOOPBACK, port), _Connection)
@@ -145,6 +155,8 @@ class _Sockets(socketserver.ThreadingTCPServer):
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # Nagle costs 40 ms and more a call
+        if self._tls:  # The handshake is part of the first read, in the connection's own thread.
+            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self.connections.add(connection)
         return connection, address
 
