@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from traced_agent.http.run_request import DEMO_QUERIES
+from traced_agent.http.request_models import DEMO_QUERIES
 from traced_agent.settings import Settings
 from traced_agent.testing import Text, ToolUse
 

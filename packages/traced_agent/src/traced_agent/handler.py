@@ -20,8 +20,9 @@ from traced_agent.first_request import FirstRequest
 from traced_agent.http import envelope, function_url
 from traced_agent.http.function_url import Request, Response
 from traced_agent.http.info import InfoRoutes, read_suggestions
+from traced_agent.http.request_models import RunRequest
 from traced_agent.http.routes import Routes, dispatch
-from traced_agent.http.run_request import RunRequest, parse_request
+from traced_agent.http.run_request import parse_request
 from traced_agent.model_errors import to_api_error
 from traced_agent.models import BuildModel
 from traced_agent.run import Answer, Run, run_agent

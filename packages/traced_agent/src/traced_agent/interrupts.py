@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from traced_agent.errors import ApiError
-from traced_agent.http.run_request import ResumeRequest, RunRequest
+from traced_agent.http.request_models import ResumeRequest, RunRequest
 from traced_agent.run import Prompt
 
 _FIELD = "interrupt_responses"

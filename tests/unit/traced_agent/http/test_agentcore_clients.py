@@ -34,6 +34,13 @@ def test_invocations_still_validates_what_it_knows(calling):
     assert calling().post({"input": "Hi"}, path="/invocations")[0] == 400
 
 
+def test_invocations_accepts_the_responses_to_interrupts(calling):
+    body = {"interrupt_responses": [{"id": "1", "response": "yes"}], "session_id": "s", "actor_id": "a"}
+    answers = [calling().post(body, path="/invocations"), calling().post({**body, "actor_id": None})]
+    assert answers[0][1]["error"]["message"].startswith("No interrupt waits for a response here")
+    assert "is not a known field" in answers[1][1]["error"]["message"]
+
+
 def test_ping_tells_when_the_status_changed(calling):
     status, body, _ = calling().post(None, method="GET", path="/ping")
     assert (status, body["status"]) == (200, "Healthy")

@@ -9,7 +9,8 @@ import pytest
 from tests.example_agent.src.agent import build_model
 from traced_agent.errors import STATUS
 from traced_agent.http.function_url import BODY_LIMIT
-from traced_agent.http.run_request import DEMO_QUERIES, MOST_NAMES, QueryRequest
+from traced_agent.http.json_body import MOST_NAMES
+from traced_agent.http.request_models import DEMO_QUERIES, QueryRequest
 from traced_agent.settings import Settings
 
 PAGE = (Path(__file__).parents[4] / "docs" / "api.md").read_text(encoding="utf-8")

@@ -3,20 +3,30 @@ import re
 
 import jsonschema
 import pytest
+from opentelemetry import trace
 
 from traced_agent.http import openapi
 from traced_agent.settings import Settings
+from traced_agent.streaming.sse import SseWriter
+from traced_agent.tracing.tracer import RunTracer
 
 
 @pytest.fixture
 def validator():
-    document = openapi.document(Settings(page=True, streaming=True, session_bucket="bucket"))
+    settings = Settings(page=True, streaming=True, session_bucket="bucket")
+    document = openapi.document(settings, feedback=True)
     return lambda name: jsonschema.Draft202012Validator({**document, "$ref": f"#/components/schemas/{name}"})
 
 
+@pytest.fixture
+def langfuse_tracer():
+    return RunTracer(Settings(), trace.NoOpTracer(), lambda: None)
+
+
 @pytest.mark.parametrize("page", [True, False])
-def test_the_document_has_every_route_and_no_other(calling, page):
-    called = calling(settings=Settings(page=page))
+@pytest.mark.parametrize("feedback", [True, False])
+def test_the_document_has_every_route_and_no_other(calling, langfuse_tracer, page, feedback):
+    called = calling(settings=Settings(page=page), tracing=langfuse_tracer if feedback else None)
     _, document, _ = called.post(None, method="GET", path="/openapi.json")
     assert {path: set(methods) for path, methods in document["paths"].items()} == {
         path: {method.lower() for method in methods} for path, methods in called.handler.routes.items()
@@ -54,6 +64,36 @@ def test_answers_and_errors_are_as_documented(calling, validator):
     validator("ErrorResponse").validate(called.post({"query": 7})[1])
     validator("ErrorResponse").validate(called.post({"query": "x"}, path="/nope")[1])
     validator("Health").validate(called.post(None, method="GET", path="/health")[1])
+
+
+def test_feedback_and_its_response_are_as_documented(calling, langfuse_tracer, validator):
+    body = {"trace_id": "0" * 32, "value": 1, "comment": "good"}
+    validator("FeedbackRequest").validate(body)
+    status, accepted, _ = calling(tracing=langfuse_tracer).post(body, path="/feedback")
+    assert status == 202
+    validator("Feedback").validate(accepted)
+    for invalid in ({**body, "trace_id": "x"}, {**body, "value": 2}, {**body, "other": 1}):
+        assert not validator("FeedbackRequest").is_valid(invalid)
+
+
+def test_every_streamed_event_is_as_documented(validator):
+    written = []
+    events = SseWriter(written.append, tool_details=True)
+    events.send("start", {"run_id": "1", "trace_id": None})
+    events.on_event(data="Text")
+    use = {"toolUseId": "t", "name": "clock", "input": {"zone": "UTC"}}
+    result = {"toolUseId": "t", "status": "success", "content": [{"text": "noon"}]}
+    for nested_agent in (None, "helper"):
+        events.on_event(nested_agent=nested_agent, data="Text")
+        events.on_event(nested_agent=nested_agent, message={"content": [{"toolUse": use}]})
+        events.on_event(nested_agent=nested_agent, message={"content": [{"toolResult": result}]})
+    events.send("reset", {"reason": "throttled"})
+    events.close()
+    names = set()
+    for name, data in re.findall(r"event: (\w+)\ndata: (.*)\n\n", b"".join(written).decode()):
+        validator(f"{name.title()}Event").validate(json.loads(data))
+        names.add(name)
+    assert names == {"start", "text", "tool", "agent", "reset"}
 
 
 def test_a_demo_is_documented(calling, validator):

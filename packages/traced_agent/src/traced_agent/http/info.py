@@ -1,4 +1,4 @@
-"""What the function says of itself, without asking the model."""
+"""The routes that describe the function; they call no model."""
 
 import platform
 import sys
@@ -14,15 +14,15 @@ from traced_agent.settings import Settings, SettingsError
 from traced_agent.version import __version__
 
 _STARTED = int(time.time())
-"""When the status became Healthy, which is all that it ever becomes; AgentCore's clients ask for it."""
+"""When the status became Healthy; it does not change afterwards. AgentCore's clients read it."""
 
 
 @dataclass(frozen=True)
 class InfoRoutes:
-    """The routes that only tell.
+    """The routes that describe the service.
 
-    `suggestions` are questions that the page offers; `feedback` says whether `POST /feedback` exists, so that
-    the page shows thumbs up and down.
+    `suggestions` are questions that the page offers. With `feedback` the function has `POST /feedback`: the
+    page shows thumbs up and down, and the OpenAPI document contains the route.
     """
 
     settings: Settings
@@ -33,7 +33,7 @@ class InfoRoutes:
     feedback: bool = False
 
     def health(self, _request: Request, _context: object) -> Response:
-        """Say that the function is well, and what runs."""
+        """Report that the function is healthy, and its version and model."""
         return Response.json(
             200,
             {
@@ -47,7 +47,7 @@ class InfoRoutes:
         )
 
     def home(self, request: Request, _context: object) -> Response:
-        """Give a browser the page, and everybody else a description."""
+        """Send a browser the page, and other clients a description."""
         from traced_agent.http import openapi, page  # noqa: PLC0415 - not before the answer
 
         if wants(request.headers.get("accept", ""), HTML):
@@ -55,11 +55,11 @@ class InfoRoutes:
         return Response.json(200, openapi.description(self.settings), {"vary": "accept"})
 
     def openapi(self, _request: Request, _context: object) -> Response:
-        """Say, for programs, what can be asked."""
+        """Send the OpenAPI document."""
         from traced_agent.http import openapi  # noqa: PLC0415
 
         model = structured_output.output_model(self.new_agent()) if self.new_agent else None
-        return Response.json(200, openapi.document(self.settings, model))
+        return Response.json(200, openapi.document(self.settings, model, feedback=self.feedback))
 
 
 def read_suggestions(build_agent: Callable[..., Any]) -> tuple[str, ...]:

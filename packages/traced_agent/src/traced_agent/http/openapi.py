@@ -25,6 +25,9 @@ _TAGS = [
 _BY_LAMBDA = (413, 429, 502)
 """Statuses that Lambda itself answers, too, with a body of its own."""
 
+_OF_EVERY_BODY = (400, 413, 415, 429, 500, 502)
+"""Statuses of a route that reads a body and calls no model."""
+
 _SCHEMES = {
     "jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "iam": {
@@ -60,12 +63,15 @@ def description(settings: Settings) -> dict[str, Any]:
 
 
 @functools.cache
-def document(settings: Settings, output_model: type[BaseModel] | None = None) -> Mapping[str, Any]:
+def document(
+    settings: Settings, output_model: type[BaseModel] | None = None, *, feedback: bool = False
+) -> Mapping[str, Any]:
     """Describe the requests and the responses.
 
     Args:
         settings: the page, streaming and the auth mode decide what is described.
         output_model: the agent's output model; its schema describes `data` in the answer.
+        feedback: whether the function has the route `POST /feedback`.
     """
     auth = settings.auth
     schemas = openapi_schemas.schemas(
@@ -73,6 +79,7 @@ def document(settings: Settings, output_model: type[BaseModel] | None = None) ->
         streaming=settings.streaming,
         sessions=bool(settings.session_bucket),
         knowledge_base=bool(settings.knowledge_base_id),
+        feedback=feedback,
     )
     home = {"get": _get("describe", "Describe the service; a browser gets the page", auth, HTML)}
     components: dict[str, Any] = {"schemas": schemas}
@@ -94,6 +101,7 @@ def document(settings: Settings, output_model: type[BaseModel] | None = None) ->
             "/health": {"get": _health("health", auth)},
             "/ping": {"get": _health("ping", auth)},
             "/openapi.json": {"get": _get("openapi", "Get this document", auth)},
+            **({"/feedback": {"post": _feedback(auth)}} if feedback else {}),
         },
         "components": components,
     }
@@ -118,6 +126,18 @@ def _ask(name: str, settings: Settings) -> dict[str, Any]:
             "200": {"description": "The answer", "content": content},
             **_errors(STATUS.values(), settings.auth),
         },
+    }
+
+
+def _feedback(auth: str) -> dict[str, Any]:
+    accepted = {"description": "The feedback is accepted", "content": {_JSON: {"schema": _ref("Feedback")}}}
+    return {
+        "operationId": "feedback",
+        "summary": "Send a user's feedback",
+        "description": "Becomes the score `user-feedback` of the trace; a later one replaces it.",
+        "tags": ["agent"],
+        "requestBody": {"required": True, "content": {_JSON: {"schema": _ref("FeedbackRequest")}}},
+        "responses": {"202": accepted, **_errors(_OF_EVERY_BODY, auth)},
     }
 
 

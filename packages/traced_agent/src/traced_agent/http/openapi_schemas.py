@@ -7,9 +7,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from traced_agent.errors import STATUS
-from traced_agent.http.run_request import DemoRequest, QueryRequest, ResumeRequest
+from traced_agent.http.feedback import FeedbackRequest
+from traced_agent.http.request_models import DemoRequest, QueryRequest, ResumeRequest
 from traced_agent.tracing.tracer import UNTRACED
 
+_REF = "#/components/schemas/{model}"
 _STRING = {"type": "string"}
 _OR_NULL = {"type": ["string", "null"]}
 _COUNT = {"type": "integer", "minimum": 0}
@@ -18,18 +20,30 @@ _RUN = {
     "timestamp": {"type": "string", "format": "date-time"},
     **dict.fromkeys(UNTRACED, _OR_NULL),
 }
+_NESTED_AGENT = {"agent": {**_STRING, "description": "The name of the agent that another agent called"}}
+_TOOL_DETAILS = {
+    "id": {**_STRING, "description": "The id of the call; this and the next two only while the page is on"},
+    "input": {"description": "The arguments of a call that started"},
+    "output": {**_STRING, "description": "The result of a call that ended, as text"},
+}
 _NOT_BLANK = r"^\s*\S"
 """A text that is not empty after trimming; anchored, so that `re.match` finds the same as a search."""
 
 
 def schemas(
-    output_model: type[BaseModel] | None, *, streaming: bool, sessions: bool, knowledge_base: bool
+    output_model: type[BaseModel] | None,
+    *,
+    streaming: bool,
+    sessions: bool,
+    knowledge_base: bool,
+    feedback: bool,
 ) -> dict[str, Any]:
     """Every schema, by its name."""
     return {
         **_requests(sessions=sessions, knowledge_base=knowledge_base),
         **_answers(output_model),
         **(_events() if streaming else {}),
+        **(_feedback() if feedback else {}),
         **(_data(output_model) if output_model else {}),
     }
 
@@ -38,7 +52,7 @@ def _requests(*, sessions: bool, knowledge_base: bool) -> dict[str, Any]:
     resume = (ResumeRequest,) if sessions else ()  # interrupts are kept in the session
     _, found = models_json_schema(
         [(model, "validation") for model in (QueryRequest, DemoRequest, *resume)],
-        ref_template="#/components/schemas/{model}",
+        ref_template=_REF,
     )
     requests: dict[str, Any] = {
         name: _without_null_defaults(schema) for name, schema in found["$defs"].items()
@@ -72,12 +86,12 @@ def _without_null_defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
     usage = dict.fromkeys(("inputTokens", "outputTokens", "totalTokens"), _COUNT)
     cached = dict.fromkeys(("cacheReadInputTokens", "cacheWriteInputTokens"), _COUNT)
-    error = {"code": {"enum": sorted(STATUS)}, "message": _STRING}
+    error = {"code": {**_STRING, "enum": sorted(STATUS)}, "message": _STRING}
     citation = _object({"text": _STRING, "source": _STRING, "score": {"type": ["number", "null"]}})
     interrupt = {"id": _STRING, "name": _STRING, "reason": {}}
     citations = {"type": "array", "items": citation}
     answer = {
-        "success": {"const": True},
+        "success": {"type": "boolean", "const": True},
         **_RUN,
         "query": _STRING,
         "response": _STRING,
@@ -87,11 +101,11 @@ def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
         "duration_ms": _COUNT,
     }
     health = {
-        "status": {"const": "Healthy"},
+        "status": {**_STRING, "const": "Healthy"},
         "version": _STRING,
         "python": _STRING,
         "model_id": _STRING,
-        "tracing": {"enum": ["on", "off"]},
+        "tracing": {**_STRING, "enum": ["on", "off"]},
         "time_of_last_update": {
             **_COUNT,
             "description": "When the status changed, in seconds since the epoch",
@@ -107,7 +121,11 @@ def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
             },
         ),
         "ErrorResponse": _object(
-            {"success": {"const": False}, **_RUN, "error": _object(error, optional={"field": _STRING})}
+            {
+                "success": {"type": "boolean", "const": False},
+                **_RUN,
+                "error": _object(error, optional={"field": _STRING}),
+            }
         ),
         "LambdaError": {
             "type": "object",
@@ -120,11 +138,12 @@ def _answers(output_model: type[BaseModel] | None) -> dict[str, Any]:
 
 def _events() -> dict[str, Any]:
     """The data of each server-sent event, by the event's name."""
-    states = {"enum": ["started", "finished", "failed"]}
+    states = {**_STRING, "enum": ["started", "finished", "failed"]}
     events = {
         "start": _object({"run_id": _STRING, "trace_id": _OR_NULL}),
         "text": _object({"text": _STRING}),
-        "tool": {**_object({"name": _STRING, "state": states}), "additionalProperties": True},
+        "tool": _object({"name": _STRING, "state": states}, optional={**_TOOL_DETAILS, **_NESTED_AGENT}),
+        "agent": _object({**_NESTED_AGENT, "text": _STRING}),
         "reset": _object({"reason": _STRING}),
     }
     named = {f"{name.title()}Event": schema for name, schema in events.items()}
@@ -137,11 +156,18 @@ def _events() -> dict[str, Any]:
         },
         "EventStream": {
             "type": "string",
-            "description": "Server-sent events: `start`, then `text`, `tool` and `reset`, then `result` or "
-            "`error`. The data of each is one JSON object, see EventData. Close the connection then.",
+            "description": "Server-sent events: `start`, then `text`, `tool`, `agent` and `reset`, then "
+            "`result` or `error`. The data of each is one JSON object, see EventData. Close the connection "
+            "then.",
             "contentMediaType": "text/event-stream",
         },
     }
+
+
+def _feedback() -> dict[str, Any]:
+    request = FeedbackRequest.model_json_schema(ref_template=_REF)
+    accepted = _object({"success": {"type": "boolean", "const": True}, "trace_id": _STRING})
+    return {"FeedbackRequest": _without_null_defaults(request), "Feedback": accepted}
 
 
 def _data(output_model: type[BaseModel]) -> dict[str, Any]:
@@ -154,7 +180,7 @@ def _data(output_model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _ref(schema: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{schema}"}
+    return {"$ref": _REF.format(model=schema)}
 
 
 def _object(properties: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
