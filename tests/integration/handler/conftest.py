@@ -1,4 +1,4 @@
-"""The function on the built layers, in AWS's own runtime client, against a stand-in for Bedrock."""
+"""The function on the built layers, with AWS's own runtime client and a fake Bedrock."""
 
 import contextlib
 import json
@@ -11,14 +11,14 @@ from tools.local.runtime.function import Function
 
 
 class Deployed:
-    """The function as it runs: what it answers, and what it logs."""
+    """The running function: its responses and its log."""
 
     def __init__(self, environments, log):
         self.environments = environments
         self._log = log
 
     def invoke(self, event):
-        """The status, the body, and the headers of one answer; an error of the platform fails the test."""
+        """The status, the body and the headers of one response; an error of Lambda fails the test."""
         invocation = self.environments.invoke(json.dumps(event).encode())
         assert invocation.error is None, (invocation.error, self._log[-20:])
         response = json.loads(invocation.payload)
@@ -28,34 +28,34 @@ class Deployed:
         return self.invoke({"query": query})
 
     def failure(self, event):
-        """What the platform says of an invocation that it could not have answered."""
+        """Lambda's error for an invocation without a response."""
         return self.environments.invoke(json.dumps(event).encode()).error
 
     def lines(self):
-        """What the function said so far, platform's lines apart."""
-        told = []
+        """The function's log so far, without Lambda's own lines."""
+        found = []
         for line in list(self._log):
             with contextlib.suppress(ValueError):
-                told.append(json.loads(line))
-        return told
+                found.append(json.loads(line))
+        return found
 
     def lines_of(self, run_id):
-        """What the handler said of one run: the log comes through a pipe, so wait for the first of it."""
+        """The handler's log lines of one run; the log comes through a pipe, so wait for the first line."""
         until = time.monotonic() + 5
         while (
-            not (told := [line for line in self.lines() if _ours(line, run_id)]) and time.monotonic() < until
+            not (found := [line for line in self.lines() if _ours(line, run_id)]) and time.monotonic() < until
         ):
             time.sleep(0.01)
-        return told
+        return found
 
     @property
     def starts(self):
-        """How many environments there were until now."""
+        """The number of environments so far."""
         return sum("Init Duration:" in line for line in self._log)
 
     @property
     def crashes(self):
-        """How many of them died."""
+        """The number of environments that crashed."""
         return sum("Status: error" in line or "Status: timeout" in line for line in self._log)
 
 
@@ -65,7 +65,7 @@ def _ours(line, run_id):
 
 @pytest.fixture(scope="session")
 def deployed(opt, source):
-    """Deploys the handler's source, or a copy of it, for the length of a `with`."""
+    """Deploys the handler's source, or a copy of it, inside a `with`."""
 
     @contextlib.contextmanager
     def deploy(bedrock=None, *, code=source, timeout_s=30.0, memory_mb=1024, **environment):

@@ -40,12 +40,12 @@ for name in names:
         pass
 print(json.dumps(imported))
 """
-"""Every module of Strands, in an order of its own; some need what the layers do not hold."""
+"""Imports every module of Strands in a given order; some need packages that the layers do not contain."""
 
 
 @pytest.fixture(scope="module")
-def said(opt, source, target_python):
-    """What a script prints that runs as the function does."""
+def output_of(opt, source, target_python):
+    """Runs a script with the function's paths; returns its output."""
 
     def run(script, *arguments):
         paths = "import sys; sys.path[:0] = sys.argv[1:3]\n"
@@ -68,14 +68,14 @@ def said(opt, source, target_python):
     return run
 
 
-def test_every_name_is_the_one_that_strands_itself_gathers(said):
-    counts = {package: int(count) for package, count in map(str.split, said(SAME).splitlines()[-20:])}
+def test_every_name_is_the_same_object_as_in_strands(output_of):
+    counts = {package: int(count) for package, count in map(str.split, output_of(SAME).splitlines()[-20:])}
     assert counts["strands"] > 20
 
 
 @pytest.mark.parametrize("order", ["1", "2"])
-def test_what_of_strands_can_be_imported_can_be_imported_still_in_any_order(said, order):
-    eager, lazy = (set(json.loads(said(EVERY, how))) for how in ("eager", order))
+def test_every_importable_module_of_strands_stays_importable_in_any_order(output_of, order):
+    eager, lazy = (set(json.loads(output_of(EVERY, how))) for how in ("eager", order))
     assert len(eager) > 200
     assert eager <= lazy
 
@@ -95,5 +95,5 @@ def test_what_of_strands_can_be_imported_can_be_imported_still_in_any_order(said
         "import strands.types.content",
     ],
 )
-def test_an_agents_author_may_begin_anywhere(said, wanted):
-    assert said(f"from traced_agent import cold_start\n{wanted}\nprint('fine')") == "fine\n"
+def test_an_agent_can_import_any_part_of_strands_first(output_of, wanted):
+    assert output_of(f"from traced_agent import cold_start\n{wanted}\nprint('fine')") == "fine\n"

@@ -85,7 +85,7 @@ def test_the_log_bears_the_ids_and_no_word_of_the_conversation(deployed, bedrock
     assert not any(word in json.dumps(lines) for word in ("Abracadabra", "The answer is"))
 
 
-def test_at_debug_no_credential_is_told(deployed, bedrock):
+def test_at_debug_no_credential_is_logged(deployed, bedrock):
     secrets = {"AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI", "AWS_SESSION_TOKEN": "IQoJb3JpZ2lu"}
     with deployed(bedrock, LOG_LEVEL="DEBUG", LANGFUSE_SECRET_KEY="sk-lf-1234", **secrets) as function:
         status, body, _ = function.ask("Hello")

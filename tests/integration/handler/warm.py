@@ -35,7 +35,7 @@ def answer():
 
 
 def resident_kb():
-    """The memory this process holds now, its garbage collected."""
+    """This process's resident memory after a garbage collection."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize() // 1024
@@ -45,10 +45,10 @@ loaded = []
 finish = lambda_handler.handler.after_response.finish
 
 
-def note_and_finish(*told):
-    """Between the answer and what follows it: what had to be loaded to get there."""
+def note_and_finish(*arguments):
+    """Note the modules that were loaded for the answer, before the export starts."""
     loaded.append(sorted(sys.modules))
-    finish(*told)
+    finish(*arguments)
 
 
 lambda_handler.handler.after_response.finish = note_and_finish

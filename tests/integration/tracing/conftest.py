@@ -1,4 +1,4 @@
-"""The traced function on the built layers, in AWS's own runtime client, against stand-ins."""
+"""The traced function on the built layers, with AWS's own runtime client and fakes."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from tools.local.runtime.function import Function
 
 
 class Running:
-    """The function: asks it, and knows how long the caller and the environment took."""
+    """The running function, with the times of the caller and the environment."""
 
     def __init__(self, environments, log):
         self.environments = environments
@@ -76,22 +76,22 @@ def langfuse():
 
 @pytest.fixture
 def unused_port():
-    """A port on which nobody listens."""
+    """A port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 
 
 class SecretsManager:
-    """Secrets Manager, holding one secret, or none."""
+    """A fake Secrets Manager with at most one secret."""
 
     def __init__(self):
         self.secret = None
-        self.asked = []
+        self.requests = []
         manager = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
-                manager.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                manager.requests.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
                 found = manager.secret is not None
                 self.send_response(200 if found else 400)
                 self.end_headers()
@@ -105,8 +105,8 @@ class SecretsManager:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
-    def hold(self, langfuse, secret_key=None):
-        """Hold Langfuse's keys."""
+    def store(self, langfuse, secret_key=None):
+        """Store Langfuse's keys."""
         keys = {"LANGFUSE_PUBLIC_KEY": langfuse.public_key}
         self.secret = json.dumps({**keys, "LANGFUSE_SECRET_KEY": secret_key or langfuse.secret_key})
 

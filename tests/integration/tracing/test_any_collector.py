@@ -1,4 +1,4 @@
-"""The same guarantees hold for a collector that was not written here: AgentMesh, from PyPI."""
+"""The same guarantees for a third-party collector: AgentMesh, from PyPI."""
 
 import json
 import os
@@ -78,7 +78,7 @@ def collector(agentmesh, tmp_path, unused_port):
 
 @pytest.fixture
 def traced(running, collector):
-    """The function, told of the collector, while Langfuse's keys are there as well."""
+    """The function with the collector's endpoint, although Langfuse's keys are set too."""
     with (
         FakeLangfuse() as langfuse,
         running(
@@ -99,7 +99,7 @@ WHOLE = ["chat", "chat", "execute_event_loop_cycle", "execute_event_loop_cycle",
 WHOLE += ["invoke_agent Strands Agents", "query"]
 
 
-def test_the_trace_is_there_whole_when_the_environment_freezes(traced, collector):
+def test_the_trace_is_complete_before_the_environment_freezes_at_a_collector(traced, collector):
     collector.start()
     body, _ = traced.ask()
     traced.drain()
@@ -107,7 +107,7 @@ def test_the_trace_is_there_whole_when_the_environment_freezes(traced, collector
     assert traced.metrics("TracesExported") == 1
 
 
-def test_a_collector_that_is_away_delays_no_answer_and_gets_all_when_it_is_back(traced, collector):
+def test_a_collector_that_is_down_delays_no_answer_and_gets_every_trace_later(traced, collector):
     bodies = []
     for _ in range(2):
         body, waited_s = traced.ask()
@@ -130,7 +130,7 @@ def test_its_own_413_splits_the_batch(traced, collector):
     assert names(collector.spans(body["trace_id"])) == WHOLE
 
 
-def test_a_key_that_it_does_not_take_keeps_the_spans_until_it_does(traced, collector):
+def test_spans_are_kept_while_the_collector_rejects_the_key(traced, collector):
     collector.start(AGENTMESH_API_KEY="another")
     body, _ = traced.ask()
     traced.drain()

@@ -1,4 +1,4 @@
-"""The keys come from a secret, after the answer; a wrong one costs no answer, and with a spool no trace."""
+"""Keys from a secret are read after the answer; a wrong key costs no answer, and with a spool no trace."""
 
 import pytest
 
@@ -24,29 +24,29 @@ def ask(function):
 
 
 def test_the_secret_is_read_once_and_after_the_answer(function, langfuse, secrets):
-    secrets.hold(langfuse)
+    secrets.store(langfuse)
     traces = [ask(function) for _ in range(3)]
     assert [trace.trace_id for trace in langfuse.traces()] == traces
-    assert secrets.asked == [{"SecretId": ARN}]
+    assert secrets.requests == [{"SecretId": ARN}]
 
 
 def test_a_rotated_secret_is_picked_up_without_losing_a_trace(function, langfuse, secrets):
-    secrets.hold(langfuse, "the one before")
+    secrets.store(langfuse, "the one before")
     first = ask(function)
     assert langfuse.traces() == []
-    secrets.hold(langfuse)
+    secrets.store(langfuse)
     second = ask(function)
     assert {trace.trace_id for trace in langfuse.traces()} == {first, second}
     assert function.metrics("TracesLost") == function.metrics("TracesSpooled") == 0
 
 
-def test_without_a_secret_runs_are_answered_and_spooled_and_come_back(function, langfuse, secrets, tmp_path):
+def test_without_a_secret_runs_are_answered_spooled_and_sent_later(function, langfuse, secrets, tmp_path):
     spooled = [ask(function) for _ in range(2)]
     assert function.metrics("TracesSpooled") == 2
     assert sum("traces are not sent: the secret" in line for line in function.log) == 1
     assert langfuse.attempts == 0
 
-    secrets.hold(langfuse)
+    secrets.store(langfuse)
     sent = ask(function)
     assert [trace.trace_id for trace in langfuse.traces()] == [sent]
 

@@ -1,11 +1,11 @@
-"""Nobody waits for a trace, and no trace is lost: in AWS's own runtime client, with freezes."""
+"""Export never delays a response and loses no trace, with AWS's own runtime client and frozen environments."""
 
 import shutil
 
 import pytest
 
 
-def test_the_trace_of_each_run_is_whole_before_the_environment_freezes(running, langfuse):
+def test_each_trace_is_complete_before_the_environment_freezes(running, langfuse):
     with running(langfuse) as function:
         for number in range(3):
             body, _ = function.ask(f"What is {number} + 2?")
@@ -23,7 +23,7 @@ def test_the_trace_of_each_run_is_whole_before_the_environment_freezes(running, 
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip"])
-def test_a_backend_that_hangs_delays_no_answer_and_its_traces_arrive_once_it_is_well(
+def test_a_backend_that_hangs_delays_no_answer_and_gets_the_traces_when_it_works_again(
     running, langfuse, fault
 ):
     with running(langfuse, TRACE_EXPORT_TIMEOUT_S="1.5") as function:
@@ -44,7 +44,7 @@ def test_a_backend_that_hangs_delays_no_answer_and_its_traces_arrive_once_it_is_
 
 
 @pytest.mark.parametrize("fault", ["unavailable", "internal", "close", "html", "unauthorized"])
-def test_a_backend_that_refuses_loses_nothing(running, langfuse, fault):
+def test_exports_that_fail_lose_no_trace(running, langfuse, fault):
     with running(langfuse) as function:
         langfuse.inject_fault(fault)
         bodies = []
@@ -68,7 +68,7 @@ def test_a_batch_that_is_too_large_once_is_split(running, langfuse):
         assert langfuse.attempts == 3
 
 
-def test_before_means_that_the_trace_is_there_when_the_answer_is(running, langfuse):
+def test_with_trace_export_before_the_trace_arrives_before_the_answer(running, langfuse):
     with running(langfuse, TRACE_EXPORT="before", TRACE_EXPORT_TIMEOUT_S="1.5") as function:
         body, _ = function.ask()
         assert langfuse.trace(body["trace_id"]).root
@@ -87,9 +87,7 @@ os.environ["AWS_LAMBDA_RUNTIME_API"] = api
 """
 
 
-def test_where_no_extension_may_register_the_trace_is_there_when_the_answer_is(
-    running, source, langfuse, tmp_path
-):
+def test_without_an_extension_the_trace_arrives_before_the_answer(running, source, langfuse, tmp_path):
     code = tmp_path / "src"
     shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
     (code / "lambda_handler.py").rename(code / "the_handler.py")
@@ -105,7 +103,7 @@ def errors(trace):
     return [(span.name, span.message) for span in trace.spans if span.status == "error"]
 
 
-def test_a_run_past_its_deadline_arrives_with_its_reason_and_what_was_done(running, langfuse):
+def test_the_trace_of_a_run_past_its_deadline_has_the_reason_and_the_finished_steps(running, langfuse):
     with running(langfuse, timeout_s=6.0, TRACE_EXPORT_TIMEOUT_S="1.5") as function:
         body, _ = function.ask("[[hang]] Hello")
         assert body["error"]["code"] == "deadline_exceeded"
@@ -122,7 +120,7 @@ def test_a_run_past_its_deadline_arrives_with_its_reason_and_what_was_done(runni
         assert errors(langfuse.trace(after["trace_id"])) == []
 
 
-def test_a_model_that_denies_is_an_error_where_it_happened_and_of_the_run(running, langfuse):
+def test_a_denied_model_call_is_an_error_of_its_span_and_of_the_run(running, langfuse):
     with running(langfuse) as function:
         body, _ = function.ask("[[deny]] Hello")
         assert body["error"]["code"] == "model_access_denied"
@@ -140,7 +138,7 @@ def test_a_tool_that_raises_is_an_error_of_the_tool_and_not_of_the_run(running, 
         assert {name for name, _ in errors(langfuse.trace(body["trace_id"]))} == {"execute_tool calculator"}
 
 
-def test_any_collector_gets_the_same_and_langfuse_nothing(running, langfuse):
+def test_with_an_otlp_endpoint_that_collector_gets_the_trace_and_langfuse_none(running, langfuse):
     endpoint = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{langfuse.url}/v1/traces"}
     with running(langfuse, OTEL_EXPORTER_OTLP_TRACES_HEADERS="x-key=k%201", **endpoint) as function:
         body, _ = function.ask()

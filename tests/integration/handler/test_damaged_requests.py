@@ -1,4 +1,4 @@
-"""Strangers at the Function URL: hostile bytes over HTTP to the function as it runs; failures traced."""
+"""Invalid requests over HTTP to the deployed function, and the traces of failed runs."""
 
 import http.client
 import json
@@ -10,7 +10,7 @@ import pytest
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from tools.local.function_url.server import FunctionUrlServer
 
-GOOD = b'{"query": "Hello", "session_id": "s-1", "tags": ["a"], "metadata": {"k": "v"}}'
+VALID = b'{"query": "Hello", "session_id": "s-1", "tags": ["a"], "metadata": {"k": "v"}}'
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +29,10 @@ def function(deployed, bedrock, langfuse):
 @pytest.fixture(scope="module")
 def send(function):
     """Sends one request, and gives the status and the parsed body."""
-    with FunctionUrlServer(function.environments) as front:
-        connection = http.client.HTTPConnection(urlsplit(front.url).netloc, timeout=30)
+    with FunctionUrlServer(function.environments) as url_server:
+        connection = http.client.HTTPConnection(urlsplit(url_server.url).netloc, timeout=30)
 
-        def send(body=GOOD, method="POST", path="/", headers=None):
+        def send(body=VALID, method="POST", path="/", headers=None):
             connection.request(method, path, body, headers or {"Content-Type": "application/json"})
             response = connection.getresponse()
             text = response.read()
@@ -43,24 +43,26 @@ def send(function):
 
 
 def damaged(chance):
-    """A good body with a few bytes cut, changed, doubled or put in."""
-    raw = bytearray(GOOD)
+    """A valid body with a few bytes removed, changed, repeated or inserted."""
+    raw = bytearray(VALID)
     for _ in range(chance.randint(1, 5)):
         at = chance.randrange(len(raw) + 1)
         raw[at : at + chance.randint(0, 4)] = chance.choice(
-            [b"", chance.randbytes(3), b'"', b"\\ud800", b"NaN", b"1e999", b"[" * 50, b"\xff", b"\x00", GOOD]
+            [b"", chance.randbytes(3), b'"', b"\\ud800", b"NaN", b"1e999", b"[" * 50, b"\xff", b"\x00", VALID]
         )
     return bytes(raw)
 
 
-def test_no_damage_to_a_body_gives_a_5xx_or_tells_of_the_inside(send, function):
+def test_a_damaged_body_gives_no_5xx_and_reveals_no_internals(send, function):
     chance = random.Random(20261123)
     for _ in range(400):
         body = damaged(chance)
-        status, told = send(body)
+        status, answer = send(body)
         assert status in (200, 400), body
-        assert told["success"] is (status == 200)
-        assert status == 200 or not any(word in str(told["error"]) for word in ("/var/", ".py", "Traceback"))
+        assert answer["success"] is (status == 200)
+        assert status == 200 or not any(
+            word in str(answer["error"]) for word in ("/var/", ".py", "Traceback")
+        )
     assert function.crashes == 0
 
 
@@ -74,16 +76,16 @@ def test_no_damage_to_a_body_gives_a_5xx_or_tells_of_the_inside(send, function):
         ({"Content-Type": "application/json", "X-Odd": "\xff\xfe", "Cookie": "a=b; c"}, 200),
     ],
 )
-def test_odd_headers_do_no_harm(send, headers, status):
+def test_unusual_headers_are_handled(send, headers, status):
     assert send(headers=headers)[0] == status
 
 
 @pytest.mark.parametrize("path", ["/%00", "/..%2f..%2fetc/passwd", "/invocations/", "/?query=x"])
-def test_odd_paths_do_no_harm(send, path):
+def test_unusual_paths_are_handled(send, path):
     assert send(path=path)[0] == (200 if path == "/?query=x" else 404)
 
 
-def test_a_failed_run_is_found_by_the_trace_that_its_error_names(function, langfuse):
+def test_the_error_of_a_failed_run_names_its_trace(function, langfuse):
     status, body, _ = function.ask("[[deny]] Hello")
     assert (status, body["error"]["code"]) == (502, "model_access_denied")
     assert body["trace_filter"] == f"run-{body['run_id']}"
@@ -93,7 +95,7 @@ def test_a_failed_run_is_found_by_the_trace_that_its_error_names(function, langf
     assert line["trace_id"] == body["trace_id"]
 
 
-def test_a_run_past_its_deadline_is_found_too(deployed, bedrock, langfuse):
+def test_a_run_past_its_deadline_is_traced(deployed, bedrock, langfuse):
     keys = {"LANGFUSE_PUBLIC_KEY": langfuse.public_key, "LANGFUSE_SECRET_KEY": langfuse.secret_key}
     with deployed(bedrock, timeout_s=6, LANGFUSE_HOST=langfuse.url, **keys) as function:
         status, body, _ = function.ask("[[hang]] Hello")
