@@ -1,4 +1,4 @@
-"""Export never delays a response and loses no trace, with AWS's own runtime client and frozen environments."""
+"""Export delays no response and loses no trace, with AWS's own runtime client and frozen environments."""
 
 import shutil
 
