@@ -26,10 +26,8 @@ SHARE = 1024 / FULL_CORE_MB
 
 _NOT_TAKEN = """\
 Tried without enough gain: all code objects of the layers in one file, loaded by a finder of our own (3 ms
-less, and the layer no longer contains its wheels' files); a flat import order; and deferring further single
-modules. Left out: names deferred until their first use in `boto3.compat`, `packaging.requirements` and
-`strands.tools.watcher` (41 to 49 ms in a prototype), because each needs a proxy that must follow three
-libraries' internals."""
+less, and the layer would no longer contain its wheels' files); a flat import order; deferring other modules
+one by one."""
 _PLAIN = "plain, no usable bytecode"
 _PLAIN_BUILT = "plain, our layers"
 _OURS_BARE = "ours, no usable bytecode"
@@ -40,11 +38,14 @@ _OWN_BYTECODE = "its own modules compiled at the start"
 _STEPS = {
     "Strands' packages loaded whole": {
         "startup": (
-            'lazy_packages.install("strands", first="strands.agent", find=bytecode_finder.install().find)',
-            "bytecode_finder.install()",
+            'lazy_packages.install("strands", first="strands.agent", find=find)',
+            "",
         )
     },
-    "Python's own finder of files": {"startup": (", find=bytecode_finder.install().find", "")},
+    "Python's own finder of files": {
+        "startup": ("bytecode_finder.install().find", "bytecode_finder.PathFinder.find_spec")
+    },
+    "names imported before they are used": {"startup": ("deferred_modules.install(find)", "")},
     "Pydantic's search for plugins": {
         "startup": ('os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")', "")
     },

@@ -1,4 +1,4 @@
-"""What makes the cold start shorter: lazy package imports and garbage collection settings.
+"""What makes the cold start shorter: delayed imports and garbage collection settings.
 
 Nothing here changes what the function does.
 """

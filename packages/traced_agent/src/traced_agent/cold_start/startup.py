@@ -3,12 +3,14 @@
 import gc
 import os
 
-from traced_agent.cold_start import bytecode_finder, lazy_packages
+from traced_agent.cold_start import bytecode_finder, deferred_modules, lazy_packages
 
 gc.disable()  # Init makes few garbage objects: searching for them would be a tenth of the cold start.
 # Pydantic searches every distribution for plugins. A user who has one sets this variable to the empty string.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-lazy_packages.install("strands", first="strands.agent", find=bytecode_finder.install().find)
+find = bytecode_finder.install().find
+lazy_packages.install("strands", first="strands.agent", find=find)
+deferred_modules.install(find)
 
 
 def done() -> None:
