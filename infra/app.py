@@ -103,9 +103,10 @@ def build(
 
 def records(options: Options, agents: Mapping[str, Path] = AGENTS) -> Iterator[StackRecord]:
     """One record for each agent."""
-    for number, agent in enumerate(agents):
+    for number, (agent, folder) in enumerate(agents.items()):
         name = f"{options.stack_name}-{agent}" if number else options.stack_name
-        yield StackRecord(name=name, agent=agent, options=options, commit=commit())
+        source = Path(os.path.relpath(folder, ROOT)).as_posix()
+        yield StackRecord(name=name, agent=agent, source=source, options=options, commit=commit())
 
 
 def _warnings(options: Options, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

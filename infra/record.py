@@ -14,6 +14,8 @@ class StackRecord:
 
     name: str
     agent: str
+    source: str
+    """The agent's source folder, relative to the checkout, so that every host writes the same template."""
     options: Options
     commit: str
 
@@ -22,6 +24,7 @@ class StackRecord:
         return {
             KEY: {
                 "agent": self.agent,
+                "source": self.source,
                 "commit": self.commit,
                 "default_secret": self.options.default_secret_name,
                 "options": self.options.as_dict(),

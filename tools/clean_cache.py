@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools import cache
-from tools.command import OUT, PLAIN, Failure, run
+from tools.command import OUT, PLAIN, Failure, described, run
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> int:
     """Delete the cache folder, and print how much that was."""
-    argparse.ArgumentParser(
-        prog="hatch run clean-cache", description=__doc__, epilog="Example: hatch run clean-cache"
-    ).parse_args(arguments)
+    help_of_command = described("clean-cache", __doc__ or "", "hatch run clean-cache")
+    argparse.ArgumentParser(**help_of_command).parse_args(arguments)
     folder = folder or cache.CACHE
     size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() or path.is_symlink())
     try:

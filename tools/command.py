@@ -1,5 +1,6 @@
-"""What every command of this project does the same way: fail in one line, and stop on Ctrl-C."""
+"""What all commands of this project do in the same way: help, one-line errors, the end on Ctrl-C."""
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
@@ -10,17 +11,28 @@ from rich.console import Console
 from layers.interpreter import InterpreterError
 
 OUT = Console()
-"""Standard output, for what was asked for."""
+"""Standard output, for the result of a command."""
 
 ERR = Console(stderr=True)
-"""Standard error, for progress and trouble."""
+"""Standard error, for progress and errors."""
 
 PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
 """The arguments with which a console prints text as it is."""
 
 
 class Failure(Exception):  # noqa: N818 - not an error of the code
-    """Something went wrong that the user can mend; the message says, in one line, what and how."""
+    """An error that the user can fix; the message says, in one line, what happened and what to do."""
+
+
+def described(command: str, description: str, example: str) -> dict[str, Any]:
+    """The arguments of an `argparse` parser for `hatch run COMMAND`: uniform help."""
+    return {
+        "prog": f"hatch run {command}",
+        "description": description,
+        "epilog": f"example: {example}",
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "allow_abbrev": False,
+    }
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
@@ -35,6 +47,6 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # who reads the output has enough of it, as `head` has
+    except BrokenPipeError:  # the reader of the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -12,21 +12,25 @@ from pathlib import Path
 import httpx
 import pytest
 
+from infra.options import Options
 from tests.example_agent.source import EXAMPLE_AGENT
 from tools.local.runtime import processes
 
 ROOT = Path(__file__).parents[2]
 
 
+AGENT = "billing"
+
+
 class Served:
-    """A running `local --json` of a copy of this checkout, which a test may edit as it likes."""
+    """A running `local --json --agent billing` of a copy of this checkout, which tests edit."""
 
     def __init__(self, checkout):
         self.checkout = checkout
-        self.source = checkout / "packages" / "handler" / "src"
+        self.source = checkout / "packages" / AGENT / "src"
         self.runtime = checkout / "packages" / "traced_agent" / "src" / "traced_agent"
         self.log = []
-        command = [sys.executable, "-m", "tools.local", "serve", "--json"]
+        command = [sys.executable, "-m", "tools.local", "serve", "--json", "--agent", AGENT]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", cwd=checkout
         )
@@ -57,8 +61,7 @@ def served(tmp_path_factory):
     checkout = tmp_path_factory.mktemp("checkout")
     for name in ("infra", "layers", "packages", "tools"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.rmtree(checkout / "packages" / "handler" / "src")
-    shutil.copytree(EXAMPLE_AGENT, checkout / "packages" / "handler" / "src")
+    add_agent(checkout)
     for name in ("pyproject.toml", "cdk.json", "package.json", "package-lock.json"):
         shutil.copy(ROOT / name, checkout)
     (checkout / "node_modules").symlink_to(ROOT / "node_modules")
@@ -69,9 +72,23 @@ def served(tmp_path_factory):
         served.process.wait(30)
 
 
-def test_it_says_in_one_line_of_json_where_it_is(served):
+def add_agent(checkout):
+    """Add a second agent, as an owner does: a folder, and an entry in infra/app.py."""
+    shutil.copytree(EXAMPLE_AGENT, checkout / "packages" / AGENT / "src")
+    app = checkout / "infra" / "app.py"
+    entry = '    "handler": ROOT / "packages" / "handler" / "src",\n'
+    code = app.read_text("utf-8")
+    assert entry in code
+    app.write_text(code.replace(entry, entry + entry.replace("handler", AGENT)), "utf-8")
+
+
+def test_one_line_of_json_has_the_addresses(served):
     names = ("function_url", "control_plane_url", "bedrock_url", "langfuse_url")
     assert all(served.endpoints[name].startswith("http://127.0.0.1:") for name in names)
+
+
+def test_the_named_agent_is_deployed(served):
+    assert served.endpoints["function_name"].startswith(f"{Options().stack_name}-{AGENT}-")
 
 
 def test_it_answers_and_shows_the_functions_log(served):
@@ -90,6 +107,11 @@ def test_the_request_after_an_edit_waits_for_the_new_code(served):
 def test_a_change_of_the_stack_is_reported(served):
     (served.checkout / "infra" / "regions.py").touch()
     served.wait(lambda: served.said("regions.py changed: restart `hatch run local`"))
+
+
+def test_a_rebuilt_layer_is_reported(served):
+    (served.checkout / "layers" / "langfuse" / "build" / "layer.zip").touch()
+    served.wait(lambda: served.said("layer.zip changed: restart `hatch run local`"))
 
 
 def test_code_that_does_not_compile_leaves_the_last_code_answering_and_says_so(served):

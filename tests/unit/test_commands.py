@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import run_tests
 from tools.local import __main__ as local_commands
 from tools.local.commands import options
 
@@ -68,13 +69,27 @@ def test_arguments_reach_no_step_before_the_one_that_they_are_for():
 def test_the_local_cloud_builds_its_layers_first_and_its_help_builds_nothing(command):
     built = []
     arguments = local_commands.parser().parse_args([command])
-    options.local_cloud(arguments, options.Progress(), build=built.append)
+    options.local_cloud(arguments, options.Progress(), build=lambda words: built.append(words) or 0)
     assert built == [["build", "--quiet"]]
 
     with pytest.raises(SystemExit) as ended:
         local_commands.parser().parse_args([command, "--help"])
     assert ended.value.code == 0
     assert SCRIPTS[{"demo": "demo", "serve": "local"}[command]] == f"python -m tools.local {command} {{args}}"
+
+
+def test_the_tests_run_after_the_layers_are_built_and_take_pytests_arguments():
+    executed = []
+    assert run_tests.main(["tests/unit", "-k", "deploy"], lambda command: executed.append(command) or 0) == 0
+    build, pytest_command = executed
+    assert build[1:] == ["-m", "tools.build_layers", "build"]
+    assert pytest_command[-3:] == ["tests/unit", "-k", "deploy"]
+
+
+def test_no_test_runs_if_the_build_failed():
+    executed = []
+    assert run_tests.main([], lambda command: executed.append(command) or 3) == 3
+    assert len(executed) == 1
 
 
 def test_commands_run_from_any_folder():

@@ -23,14 +23,24 @@ COMMANDS = {
     "put-secret": "tools.aws.put_secret",
     "replay-traces": "tools.aws.replay_traces",
     "check-stack": "tools.aws.check_stack",
+    "demo": "tools.local demo",
+    "local": "tools.local serve",
+    "lock-layers": "tools.build_layers lock",
+    "build-layers": "tools.build_layers build",
+    "check-layers": "tools.build_layers check",
+    "evaluate": "tools.evaluate",
+    "clean-cache": "tools.clean_cache",
+    "test": "tools.run_tests",
 }
 
 
-@pytest.mark.parametrize(("name", "flag"), [*((name, "--help") for name in COMMANDS), ("destroy", "-h")])
+@pytest.mark.parametrize(
+    ("name", "flag"), [*((name, "--help") for name in COMMANDS), ("destroy", "-h"), ("test", "-h")]
+)
 def test_help_describes_the_command_and_changes_nothing(name: str, flag: str, tmp_path: Path) -> None:
     unusable = {**os.environ, "PATH": "", "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "HOME": str(tmp_path)}
     ran = subprocess.run(
-        [sys.executable, "-m", COMMANDS[name], flag],
+        [sys.executable, "-m", *COMMANDS[name].split(), flag],
         check=False,
         capture_output=True,
         encoding="utf-8",

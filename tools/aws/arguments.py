@@ -11,6 +11,7 @@ from tools import user_environment
 from tools.aws import assembly
 from tools.aws.account import Account
 from tools.aws.assembly import StackPlan
+from tools.command import described
 
 
 def parser(command: str, description: str, example: str, *, agent: bool = True) -> argparse.ArgumentParser:
@@ -22,13 +23,7 @@ def parser(command: str, description: str, example: str, *, agent: bool = True) 
         example: a command line.
         agent: whether the command is for one agent.
     """
-    made = argparse.ArgumentParser(
-        prog=f"hatch run {command}",
-        description=description,
-        epilog=f"example: {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    made = argparse.ArgumentParser(**described(command, description, example))
     made.add_argument(
         "-c", "--context", action="append", default=[], metavar="KEY=VALUE",
         help="an option of docs/configuration.md, as in `-c stack_name=support-prod`",

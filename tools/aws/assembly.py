@@ -19,6 +19,8 @@ class StackPlan:
 
     name: str
     agent: str
+    source: str
+    """The agent's source folder, relative to the checkout."""
     region: str
     bootstrap_parameter: str
     """The SSM parameter that `cdk bootstrap` writes; its name contains the bootstrap qualifier."""
@@ -86,7 +88,7 @@ def synthesize(
         stdin=subprocess.DEVNULL,
     )
     if ran.returncode:
-        raise Failure(_error_line(ran.stdout + ran.stderr))
+        raise Failure(cdk.error_line("synth", ran.stdout + ran.stderr))
     return read(folder)
 
 
@@ -111,6 +113,7 @@ def _plan(folder: Path, name: str, artifact: Mapping[str, Any]) -> StackPlan | N
     return StackPlan(
         name=properties.get("stackName", name),
         agent=record["agent"],
+        source=record["source"],
         region=artifact["environment"].rpartition("/")[2],
         bootstrap_parameter=properties.get("bootstrapStackVersionSsmParameter", ""),
         commit=record["commit"],
@@ -123,11 +126,3 @@ def recorded(template: Mapping[str, Any]) -> dict[str, Any]:
     """What a deployed template records about its deployment; empty if it was made by an older release."""
     record: dict[str, Any] = template.get("Metadata", {}).get(_METADATA, {})
     return record
-
-
-def _error_line(output: str) -> str:
-    """The line of the output that tells what is wrong: the app's own error, if there is one."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    others = [line for line in lines if "rror" in line and "Subprocess exited" not in line]
-    return [*errors, *others[-1:], *lines[-1:], "cdk synth failed without a message"][0]

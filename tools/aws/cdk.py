@@ -65,3 +65,11 @@ def command(*arguments: str, app: str = "infra.app") -> list[str]:
 def environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of the CLI and the app: jsii uses our Node, and the CLI sends no telemetry."""
     return {**environ, "JSII_NODE": str(NODE), "CDK_DISABLE_CLI_TELEMETRY": "true"}
+
+
+def error_line(command: str, output: str) -> str:
+    """The line of the CLI's output that tells what is wrong: the app's own error, if there is one."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    others = [line for line in lines if "rror" in line and "Subprocess exited" not in line]
+    return [*errors, *others[-1:], *lines[-1:], f"cdk {command} failed without a message"][0]

@@ -7,9 +7,10 @@ import importlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import layers
-from tools.command import ERR, OUT, run
+from tools.command import ERR, OUT, described, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +23,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tools.build_layers", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="lock | build | check")
 
-    lock = commands.add_parser("lock", prog="lock-layers", help="resolve both layers jointly, with hashes")
+    lock = _command(
+        commands,
+        "lock",
+        "Resolves the requirements of both layers together, and writes the locks, with hashes.",
+        "hatch run lock-layers --upgrade langfuse",
+    )
     lock.add_argument(
         "--check", action="store_true", help="only check that the locks satisfy the requirements"
     )
@@ -31,13 +37,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     lock.set_defaults(command=_lock)
 
-    build = commands.add_parser(
-        "build", prog="build-layers", help="build what is not built yet, and check it"
+    build = _command(
+        commands,
+        "build",
+        "Builds the layers that are not built from the present locks, and checks them.",
+        "hatch run build-layers --architecture arm64",
     )
     build.add_argument("--quiet", action="store_true", help="hide the size table")
     build.set_defaults(command=_build)
 
-    check = commands.add_parser("check", prog="check-layers", help="run every check on the built layers")
+    check = _command(
+        commands,
+        "check",
+        "Runs every check on the built layers, or on other zips and folders.",
+        "hatch run check-layers --strict",
+    )
     check.add_argument("--json", action="store_true", help="print JSON")
     check.add_argument("paths", nargs="*", type=Path, help="zips or folders to check instead, together")
     check.set_defaults(command=_check)
@@ -48,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
             "--architecture", choices=layers.MACHINES, default=layers.ARCHITECTURE, help="of the function"
         )
     return parser
+
+
+def _command(commands: Any, name: str, description: str, example: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(
+        name, help=description, **described(f"{name}-layers", description, example)
+    )
+    return made
 
 
 def _lock(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Evaluates an agent: `hatch run evaluate [--url URL] [--dataset NAME | --file items.jsonl] [--min SCORE]`.
+"""Evaluates an agent: asks questions, scores the answers, and compares the mean score with a threshold.
 
 Asks every item of a data set over HTTP, scores the answers, and exits with 1 if the mean score is below
 --min. With LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY (in the environment or .env) it records the experiment
@@ -24,7 +24,7 @@ from rich.table import Table
 from tools.aws import invoke
 from tools.aws.account import Account
 from tools.aws.function_client import FunctionClient
-from tools.command import ERR, OUT, Failure, run
+from tools.command import ERR, OUT, Failure, described, run
 from tools.evaluate.evaluators import load_evaluators
 from tools.evaluate.experiment import Experiment, Result, mean_score, report
 from tools.evaluate.items import read_items
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        **described("evaluate", __doc__ or "", "hatch run evaluate --file items.jsonl --min 0.8")
     )
     parser.add_argument("--url", help="the Function URL (default: the local cloud)")
     parser.add_argument("--region", help="the region for signed calls (default: AWS_REGION, else us-east-1)")
@@ -144,8 +144,12 @@ def _url(options: argparse.Namespace) -> Iterator[str]:
     if options.url:
         yield options.url
         return
-    from tools.local.cloud.local_cloud import LocalCloud  # noqa: PLC0415 - starts servers; not needed with --url
+    # Both are slow to import, and are not needed with --url.
+    from tools.build_layers.__main__ import main as build_layers  # noqa: PLC0415
+    from tools.local.cloud.local_cloud import LocalCloud  # noqa: PLC0415
 
+    if build_layers(["build", "--quiet"]):
+        raise Failure("the layers could not be built: see above")
     with ERR.status("Starting the local cloud …"):
         cloud = LocalCloud(environ=os.environ)
         cloud.__enter__()

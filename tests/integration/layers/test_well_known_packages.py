@@ -49,7 +49,8 @@ def measured(folder: Path, requirement: str, module: str) -> tuple[float, float,
     with layer_tree.mounted([layer.zip]) as opt:
         environment = {"HOME": str(folder)}
         wrong += target_process.run(check_imports, str(opt), "", module, environment=environment).splitlines()
-    added = [path for path in contents.files if contents.owners.get(path) not in read_lock(shipped)]
+    known = read_lock(shipped).keys()
+    added = [path for path in contents.files if contents.owners.get(path) not in known]
     zipped = {entry.filename.removeprefix("python/"): entry.compress_size for entry in contents.entries}
     sizes = (sum(zipped[path] for path in added), sum(contents.size(path) for path in added))
     return sizes[0] / 1e6, sizes[1] / 1e6, wrong

@@ -71,6 +71,7 @@ def make_plan() -> Callable[..., StackPlan]:
         return StackPlan(
             name=name,
             agent="handler",
+            source="packages/handler/src",
             region=options.get("region", "us-east-1"),
             bootstrap_parameter="/cdk-bootstrap/hnb659fds/version",
             commit="0a1b2c3d",

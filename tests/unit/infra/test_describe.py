@@ -35,7 +35,7 @@ def test_it_agrees_with_the_synthesized_assembly(tmp_path, new_app, empty_layers
     app = new_app(tmp_path / "cdk", **context)
     build(app, {}, layers=empty_layers, agents={"handler": EXAMPLE_AGENT})
     app.synth()
-    ours = described(tmp_path / "ours", context)
+    ours = described(tmp_path / "ours", context, {"handler": EXAMPLE_AGENT})
     theirs = assembly.read(tmp_path / "cdk")
 
     assert list(ours.stacks) == list(theirs.stacks)
@@ -50,9 +50,10 @@ def test_each_agent_has_its_stack_and_the_first_is_the_default(tmp_path) -> None
     agents = {"handler": EXAMPLE_AGENT, "support": EXAMPLE_AGENT}
     found = described(tmp_path / "out", {"stack_name": "acme"}, agents)
 
-    assert [(stack.name, stack.agent) for stack in found.stacks] == [
-        ("acme", "handler"),
-        ("acme-support", "support"),
+    source = "tests/example_agent/src"
+    assert [(stack.name, stack.agent, stack.source) for stack in found.stacks] == [
+        ("acme", "handler", source),
+        ("acme-support", "support", source),
     ]
     assert found.select().name == "acme"
     assert found.select("support").name == "acme-support"

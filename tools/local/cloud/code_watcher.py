@@ -22,10 +22,9 @@ Report = Callable[[str], None]
 class CodeWatcher:
     """Compares the source with what is deployed, in its own thread and before each request."""
 
-    def __init__(
-        self, cloud: LocalCloud, report: Report, source: Path = function_asset.DEFAULT_AGENT
-    ) -> None:
-        self._cloud, self._report, self._source = cloud, report, source
+    def __init__(self, cloud: LocalCloud, report: Report, source: Path | None = None) -> None:
+        self._cloud, self._report = cloud, report
+        self._source = source or ROOT / cloud.plan.source
         self._deployed = self._state()
         self._changed = threading.Condition()
         self._built = _state(_built_files())
@@ -69,8 +68,14 @@ class CodeWatcher:
         return _state(function_asset.source_files(self._source).values())
 
 
-def watch(cloud: LocalCloud, report: Report, source: Path = function_asset.DEFAULT_AGENT) -> None:
-    """Deploy every change of the source until interrupted; requests wait for the code that was last saved."""
+def watch(cloud: LocalCloud, report: Report, source: Path | None = None) -> None:
+    """Deploy every change of the source until interrupted; requests wait for the code that was last saved.
+
+    Args:
+        cloud: the local cloud that runs the code.
+        report: called with each line for the user.
+        source: the folder to watch; by default that of the deployed agent.
+    """
     watcher = CodeWatcher(cloud, report, source)
     cloud.url_server.before_request = watcher.wait_until_current
     watcher.run()

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tools.aws import assembly
+from tools.aws.assembly import StackPlan
 from tools.local.cloud import backends, host_check
 from tools.local.cloud.function_log import FunctionLog
 from tools.local.control_plane.deployed_function import Deployed
@@ -41,6 +43,8 @@ class LocalCloud:
     url_server: FunctionUrlServer
     pool: EnvironmentPool
     control_plane: ControlPlane
+    plan: StackPlan
+    """The stack that is deployed, and its agent."""
     deployed: Deployed
     bedrock: FakeBedrock
     langfuse: FakeLangfuse
@@ -49,6 +53,7 @@ class LocalCloud:
         self,
         context: Mapping[str, str] | None = None,
         *,
+        agent: str | None = None,
         port: int = 0,
         environ: Mapping[str, str] | None = None,
         real_bedrock: bool = False,
@@ -60,6 +65,7 @@ class LocalCloud:
 
         Args:
             context: the CDK context, as `-c` gives it.
+            agent: the agent's name in `infra/app.py`; without one, the default agent.
             port: the Function URL's; 0 takes a free one.
             environ: variables that name the user's own backends; without them the fakes are used.
             real_bedrock: ask the real service, with the user's credentials.
@@ -67,7 +73,7 @@ class LocalCloud:
             log: takes the function's log.
             progress: called with each step that begins.
         """
-        self._context = dict(context or {})
+        self._context, self._agent = dict(context or {}), agent
         self._port, self._progress, self._shared = port, progress, control_plane
         self._environ = environ or {}
         self._real_bedrock = real_bedrock
@@ -182,18 +188,18 @@ class LocalCloud:
             _put_secret(self.control_plane.client("secretsmanager"), name, value)
         self._progress("synthesizing the stack")
         synthesized = self.control_plane.synthesize(self._given)
+        self.plan = assembly.read(synthesized).select(self._agent)
         if not self._shared:
             self._progress("bootstrapping the account")
             self.control_plane.bootstrap(synthesized)
         self._progress("deploying the stack")
-        self.outputs = self.control_plane.deploy(synthesized)
+        self.outputs = self.control_plane.deploy(synthesized, self.plan.name)
         if self._shared:
             stack.callback(self.control_plane.destroy, synthesized)
         self._progress("reading the function back")
         directory = Path(tempfile.mkdtemp(prefix="deployed-"))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        plane = self.control_plane
-        self.deployed = Deployed(plane, self.outputs["FunctionName"], plane.stack_name, directory)
+        self.deployed = Deployed(self.control_plane, self.outputs["FunctionName"], self.plan.name, directory)
 
 
 def _put_secret(client: Any, name: str, value: str) -> None:

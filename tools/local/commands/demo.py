@@ -10,19 +10,28 @@ import httpx
 
 from tools.command import ERR, OUT, Failure
 from tools.local.cloud.local_cloud import LocalCloud
-from tools.local.commands.options import QUESTION, Progress, add_command, fake_model_note, local_cloud
+from tools.local.commands.options import (
+    QUESTION,
+    Progress,
+    add_command,
+    agent_option,
+    fake_model_note,
+    local_cloud,
+)
 from tools.local.traces import trace_view
 
 _TRACE_TIMEOUT_S = 30.0
 _NEXT = """
-Next: `hatch run local` keeps the agent running while you edit packages/handler/src/agent.py;
-      `hatch run deploy` deploys it to AWS."""
+Next: `hatch run local{options}` keeps the agent running while you edit {source}/agent.py;
+      `hatch run deploy{options}` deploys it to AWS."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
-    parser = add_command(commands, "demo", demo)
-    parser.add_argument("question", nargs="?", default=QUESTION)
+    parser = add_command(
+        commands, "demo", demo, script="demo", example='hatch run demo "What is 5 km in mi?" | jq .response'
+    )
+    parser.add_argument("question", nargs="?", default=QUESTION, help="(default: %(default)s)")
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -37,8 +46,8 @@ def demo(arguments: argparse.Namespace) -> int:
             return 1
         progress("waiting for the trace")
         _show_trace(cloud, str(answer["trace_id"]))
-        _print(fake_model_note(cloud, "hatch run demo --bedrock"))
-        _print(_NEXT)
+        _print(fake_model_note(cloud, f"hatch run demo{agent_option(arguments)} --bedrock"))
+        _print(_NEXT.format(source=cloud.plan.source, options=agent_option(arguments)))
         progress("done")
     return 0
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from layers import ARCHITECTURE
 from tools import user_environment
 from tools.build_layers.__main__ import main as build_layers
-from tools.command import ERR, Failure
+from tools.command import ERR, Failure, described
 from tools.local.cloud.local_cloud import LocalCloud
 
 QUESTION = "What is 12 * (3 + 4)?"
@@ -29,13 +29,33 @@ class Progress:
 
 
 def add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: Command
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    command: Command,
+    *,
+    script: str,
+    example: str,
 ) -> argparse.ArgumentParser:
-    """Add a subcommand with the shared options."""
-    parser = commands.add_parser(name, description=command.__doc__, help=command.__doc__)
+    """Add a subcommand with the shared options.
+
+    Args:
+        commands: the parser's subcommands.
+        name: the subcommand's name.
+        command: the function that runs it; its docstring is the description.
+        script: the name of its script in pyproject.toml.
+        example: a command line.
+    """
+    description = command.__doc__ or ""
+    parser = commands.add_parser(name, help=description, **described(script, description, example))
     parser.set_defaults(command=command)
-    parser.add_argument("-c", "--context", action="append", default=[], type=_pair, metavar="KEY=VALUE")
-    parser.add_argument("--port", type=int, default=0, help="the Function URL's (default: a free one)")
+    parser.add_argument(
+        "-c", "--context", action="append", default=[], type=_pair, metavar="KEY=VALUE",
+        help="an option of docs/configuration.md, as in `-c streaming=true`",
+    )  # fmt: skip
+    parser.add_argument("--agent", metavar="NAME", help="the agent, if infra/app.py lists several")
+    parser.add_argument(
+        "--port", type=int, default=0, help="the port of the Function URL (default: a free one)"
+    )
     parser.add_argument("--bedrock", action="store_true", help="use the real Bedrock, with your credentials")
     return parser
 
@@ -52,9 +72,11 @@ def local_cloud(
     """
     if dict(arguments.context).get("architecture", ARCHITECTURE) != ARCHITECTURE:
         raise Failure(f"the local cloud runs {ARCHITECTURE} only: leave out -c architecture")
-    build(["build", "--quiet"])
+    if build(["build", "--quiet"]):
+        raise Failure("the layers could not be built: see above")
     return LocalCloud(
         dict(arguments.context),
+        agent=arguments.agent,
         port=arguments.port,
         environ=user_environment.read(os.environ),
         real_bedrock=arguments.bedrock,
@@ -67,6 +89,11 @@ def fake_model_note(cloud: LocalCloud, command: str) -> str:
     if not cloud.uses_fake_model:
         return ""
     return f"The answers are from a fake model. To use Amazon Bedrock with your AWS credentials: {command}"
+
+
+def agent_option(arguments: argparse.Namespace) -> str:
+    """The choice of the agent, for a command to copy; empty for the default agent."""
+    return f" --agent {arguments.agent}" if arguments.agent else ""
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -7,14 +7,23 @@ import sys
 from tools.command import ERR, OUT
 from tools.local.cloud.code_watcher import watch
 from tools.local.cloud.local_cloud import LocalCloud
-from tools.local.commands.options import QUESTION, Progress, add_command, fake_model_note, local_cloud
+from tools.local.commands.options import (
+    QUESTION,
+    Progress,
+    add_command,
+    agent_option,
+    fake_model_note,
+    local_cloud,
+)
 from tools.local.commands.parent_watch import stop_with_hatch
 from tools.local.function_url.server import CREDENTIALS
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
-    parser = add_command(commands, "serve", serve)
+    parser = add_command(
+        commands, "serve", serve, script="local", example="hatch run local --port 8080 -c streaming=true"
+    )
     parser.add_argument("--json", action="store_true", help="print the endpoints as one line of JSON")
 
 
@@ -23,15 +32,15 @@ def serve(arguments: argparse.Namespace) -> int:
     stop_with_hatch()
     try:
         with local_cloud(arguments, Progress()) as cloud:
-            _announce(cloud, as_json=arguments.json)
+            _announce(cloud, arguments)
             watch(cloud, _report)
     except KeyboardInterrupt:
         _report("stopped")
     return 0
 
 
-def _announce(cloud: LocalCloud, *, as_json: bool) -> None:
-    if as_json:
+def _announce(cloud: LocalCloud, arguments: argparse.Namespace) -> None:
+    if arguments.json:
         print(json.dumps(cloud.endpoints), flush=True)
         return
     _print(f"Function URL: {cloud.url}")
@@ -40,9 +49,9 @@ def _announce(cloud: LocalCloud, *, as_json: bool) -> None:
     if cloud.keeps_traces:
         _print(f"Traces:       {cloud.langfuse.url}/")
     _print(f"\n  {_curl(cloud)}\n")
-    if note := fake_model_note(cloud, "hatch run local --bedrock"):
+    if note := fake_model_note(cloud, f"hatch run local{agent_option(arguments)} --bedrock"):
         _print(note)
-    _print("Edit packages/handler/src: the next request runs the new code. Ctrl-C stops everything.")
+    _print(f"Edit {cloud.plan.source}: the next request runs the new code. Ctrl-C stops everything.")
     sys.stdout.flush()
 
 

@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import tempfile
-import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from tools import cache
 from tools.aws import assembly, cdk
 from tools.command import Failure
 from tools.environments import python_of
+from tools.local.http import server_process
 from tools.local.http.server import LOOPBACK, free_port
 
 ACCOUNT = "000000000000"
@@ -32,7 +32,6 @@ ACCOUNT = "000000000000"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "local"}
 
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TEMP", "TERM", "TMP", "TMPDIR", "USER", "XDG_CACHE_HOME")
-_START_S = 20.0
 _LAUNCHER = Path(__file__).with_name("ministack_launcher.py")
 
 
@@ -44,51 +43,35 @@ class ControlPlane:
         self._scratch = tempfile.TemporaryDirectory(prefix="control-plane-", ignore_cleanup_errors=True)
         self._port = free_port()
         self.url = f"http://{LOOPBACK}:{self._port}"
-        self._process: subprocess.Popen[bytes] | None = None
-        self.stack_name = ""
-        """The stack that was deployed last."""
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        with Path(self._scratch.name, "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [str(python_of("ministack")), "-I", str(_LAUNCHER)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                cwd=self._scratch.name,
-                env={
-                    **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
-                    "BIND_HOST": LOOPBACK,
-                    "MINISTACK_HOST": LOOPBACK,
-                    "GATEWAY_PORT": str(self._port),
-                    "MINISTACK_REGION": self.region,
-                    "TMPDIR": self._scratch.name,
-                },
-            )
-        try:
-            self._await()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._scratch.cleanup)
+            stack.enter_context(self._server())
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-        self._scratch.cleanup()
+        self._stack.__exit__(kind, value, trace)
 
-    def _await(self) -> None:
-        until = time.monotonic() + _START_S
-        while time.monotonic() < until and self._process and self._process.poll() is None:
-            with contextlib.suppress(OSError):
-                fetch(f"{self.url}/_ministack/health", timeout_s=2)
-                return
-            time.sleep(0.05)
-        said = Path(self._scratch.name, "log").read_text("utf-8", "replace").strip().splitlines()
-        raise Failure(f"the local control plane did not start: {said[-1] if said else 'it said nothing'}")
+    def _server(self) -> contextlib.AbstractContextManager[None]:
+        return server_process.running(
+            "the local control plane",
+            [str(python_of("ministack")), "-I", str(_LAUNCHER)],
+            f"{self.url}/_ministack/health",
+            cwd=Path(self._scratch.name),
+            env={
+                **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
+                "BIND_HOST": LOOPBACK,
+                "MINISTACK_HOST": LOOPBACK,
+                "GATEWAY_PORT": str(self._port),
+                "MINISTACK_REGION": self.region,
+                "TMPDIR": self._scratch.name,
+            },
+        )
 
     def client(self, service: str) -> Any:
         """A boto3 client of this control plane."""
@@ -109,20 +92,20 @@ class ControlPlane:
         """Have the CDK app write its templates and assets, with `-c key=value` for each pair.
 
         Raises:
-            Failure: the app refused, in its own words.
+            Failure: the app reported an error; the message is its one line.
         """
         out = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="cdk.out-"))
         pairs = [word for key, value in context.items() for word in ("-c", f"{key}={value}")]
         self._cdk("synth", "--quiet", "--output", str(out), *pairs)
         return out
 
-    def deploy(self, synthesized: Path) -> dict[str, str]:
-        """Deploy what was synthesized; returns the stack's outputs."""
+    def deploy(self, synthesized: Path, stack: str | None = None) -> dict[str, str]:
+        """Deploy a stack that was synthesized, by default that of the default agent; returns its outputs."""
+        name = stack or assembly.read(synthesized).select().name
         outputs = synthesized / "outputs.json"
         words = ["--app", str(synthesized), "--require-approval", "never", "--outputs-file", str(outputs)]
-        self._cdk("deploy", "--all", *words)
-        self.stack_name = assembly.read(synthesized).select().name
-        found: dict[str, str] = json.loads(outputs.read_text())[self.stack_name]
+        self._cdk("deploy", name, *words)
+        found: dict[str, str] = json.loads(outputs.read_text())[name]
         return found
 
     def destroy(self, synthesized: Path) -> None:
@@ -160,15 +143,7 @@ class ControlPlane:
             stdin=subprocess.DEVNULL,
         )
         if ran.returncode:
-            raise Failure(_complaint(words[0], ran.stdout + ran.stderr))
-
-
-def _complaint(command: str, said: str) -> str:
-    """The line of the CLI's that tells what is wrong: the app's own error, if it made one."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    failed = [line for line in lines if "rror" in line and "Subprocess exited" not in line]
-    return [*errors, *failed[-1:], *lines[-1:], f"cdk {command} failed and said nothing"][0]
+            raise Failure(cdk.error_line(words[0], ran.stdout + ran.stderr))
 
 
 @functools.cache
@@ -182,8 +157,8 @@ def _session() -> boto3.Session:
     return boto3.Session(botocore_session=botocore.session.Session(blank))
 
 
-def fetch(url: str, timeout_s: float = 60) -> bytes:
-    """Get something of the control plane's, by no proxy."""
+def fetch(url: str) -> bytes:
+    """Get a file from the control plane; no proxy is used."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=timeout_s) as response:
+    with opener.open(url, timeout=60) as response:
         return bytes(response.read())
