@@ -11,7 +11,7 @@ import httpx
 
 from tools.command import Failure
 
-_START_S = 20.0
+_START_S = 60.0
 
 
 @contextlib.contextmanager
