@@ -65,6 +65,6 @@ def test_a_rejected_request_is_an_error(streaming, in_node, in_python):
     assert in_python(streaming.url, " ")["answer"]["success"] is False
 
 
-def test_readers_that_reconnect_are_told_to_wait_for_a_day(streaming):
+def test_readers_that_reconnect_wait_for_a_day(streaming):
     lines = streaming.post("Hello").read().decode().splitlines()
     assert lines[:2] == ["retry: 86400000", "event: start"]

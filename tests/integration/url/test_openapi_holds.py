@@ -1,4 +1,4 @@
-"""What the OpenAPI document says, held against the served function: `hatch run test`."""
+"""The served function behaves as its OpenAPI document says."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ SELECTIONS = {
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
-def test_the_function_is_as_its_document_says(serve, bedrock, tmp_path, selection):
+def test_the_function_matches_its_document(serve, bedrock, tmp_path, selection):
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG)
     with serve(bedrock_url=bedrock.url, streaming=False, environment={"PAGE": "true"}) as served:

@@ -206,7 +206,7 @@ def test_an_answer_without_a_trace_takes_no_vote(tab, scripted):
 
 
 @pytest.mark.parametrize("streamed", [True, False])
-def test_an_answer_of_the_fake_model_says_so(tab, scripted, streamed):
+def test_an_answer_of_the_fake_model_is_marked(tab, scripted, streamed):
     fake = {"x-local-fake-model": "true"}
     fakes = Answer([result("42")], headers=fake) if streamed else Answer(body=success("42"), headers=fake)
     answered(tab, scripted, fakes, text("43"))

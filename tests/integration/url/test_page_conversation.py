@@ -112,7 +112,7 @@ def test_a_reload_keeps_the_conversation_and_its_session(tab, scripted):
     assert len({request["session_id"] for request in scripted.requests}) == 1
 
 
-def test_an_answer_that_a_reload_interrupts_says_so_and_can_be_asked_again(tab, scripted, gate):
+def test_an_answer_that_a_reload_interrupts_is_marked_and_can_be_requested_again(tab, scripted, gate):
     scripted.answers.extend([Answer([("text", {"text": "It begins"}), gate]), text("Done")])
     tab.open(scripted.url).ask("A question")
     tab.wait(lambda: tab.text(".text") == "It begins")

@@ -42,7 +42,7 @@ def quick_page(serve, bedrock):
         yield served
 
 
-def test_an_answer_can_be_watched_and_its_trace_arrives_after_it(page, tab, langfuse):
+def test_an_answer_is_shown_as_it_streams_and_its_trace_arrives_later(page, tab, langfuse):
     tab.open(page.url)
     tab.shoot("welcome")
     tab.ask("Tell me something. [[say 60]]")
@@ -78,7 +78,7 @@ def test_tools_are_shown_as_they_run(page, tab):
     tab.shoot("tools")
 
 
-def test_a_buffered_answer_arrives_all_the_same(serve, bedrock, tab):
+def test_a_buffered_answer_is_shown_too(serve, bedrock, tab):
     with serve(bedrock_url=bedrock.url, streaming=False, environment=PAGE) as served:
         tab.open(served.url).ask("What is 6 * 7?")
         tab.wait_for_answer()
@@ -143,7 +143,7 @@ def test_html_in_an_answer_is_text(quick_page, tab):
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_a_narrow_screen_shows_all_of_it(page, tab, width):
+def test_a_narrow_screen_shows_the_whole_page(page, tab, width):
     tab.open(page.url, width=width, height=640, dark=True)
     tab.shoot(f"narrow-{width}-welcome")
     tab.ask("What is 6 * 7?")

@@ -12,7 +12,7 @@ from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
 
 
-def test_text_comes_while_the_model_is_still_speaking(serve, events):
+def test_text_arrives_while_the_model_generates(serve, events):
     with FakeBedrock(word_interval_s=0.1) as slow, serve(bedrock_url=slow.url) as served:
         served.events("warm up")
         response = served.post("Hello. [[say 12]]")
@@ -24,14 +24,14 @@ def test_text_comes_while_the_model_is_still_speaking(serve, events):
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
 
 
-def test_the_deltas_are_the_answer(streaming):
+def test_the_joined_deltas_equal_the_answer(streaming):
     events = streaming.events("Please. [[say 400]]")
     text = "".join(content["text"] for name, content in events if name == "text")
     assert text.strip() == events[-1][1]["response"]
     assert len([name for name, _ in events if name == "text"]) > 100
 
 
-def test_a_buffered_url_answers_json_and_says_so(serve, bedrock):
+def test_a_buffered_url_answers_json_with_a_header_that_tells_it(serve, bedrock):
     with serve(bedrock_url=bedrock.url, streaming=False) as served:
         response = served.post("What is 6 * 7?")
         body = json.load(response)
@@ -43,7 +43,7 @@ def test_a_buffered_url_answers_json_and_says_so(serve, bedrock):
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "text/*", "text/event-stream;q=0", "application/json", ";;q="])
-def test_a_streaming_url_answers_json_to_who_did_not_ask_for_a_stream(streaming, accept):
+def test_a_streaming_url_answers_json_without_an_accept_of_event_streams(streaming, accept):
     response = streaming.post("What is 6 * 7?", accept=accept)
     assert response.status == 200
     assert response.headers["content-type"] == "application/json"
@@ -54,7 +54,7 @@ def test_a_streaming_url_answers_json_to_who_did_not_ask_for_a_stream(streaming,
     ("method", "path", "status"),
     [("HEAD", "/health", 200), ("OPTIONS", "/", 204), ("GET", "/nope", 404), ("PUT", "/", 405)],
 )
-def test_a_streaming_url_answers_every_method_as_a_buffered_one_does(streaming, method, path, status):
+def test_a_streaming_url_handles_every_method_like_a_buffered_one(streaming, method, path, status):
     connection = http.client.HTTPConnection(urlsplit(streaming.url).netloc, timeout=30)
     connection.request(method, path, headers={"accept": "text/event-stream"})
     response = connection.getresponse()
@@ -64,7 +64,7 @@ def test_a_streaming_url_answers_every_method_as_a_buffered_one_does(streaming, 
     assert connection.getresponse().status == 200, "what follows on the connection is read as it was sent"
 
 
-def test_a_refusal_before_the_start_keeps_its_status(streaming):
+def test_a_request_rejected_before_the_stream_keeps_its_status(streaming):
     response = streaming.post("")
     assert response.status == 400
     assert json.load(response)["error"]["code"] == "invalid_request"
@@ -74,7 +74,7 @@ def test_a_refusal_before_the_start_keeps_its_status(streaming):
     ("directive", "code"),
     [("[[break]]", "model_error"), ("[[cut]]", "model_error"), ("[[deny]]", "model_access_denied")],
 )
-def test_a_model_that_fails_ends_the_stream_with_the_contracts_error(streaming, directive, code):
+def test_a_model_that_fails_ends_the_stream_with_an_error_event(streaming, directive, code):
     events = streaming.events(f"Tell me. {directive}")
     assert (events[0][0], events[-1][0]) == ("start", "error")
     assert events[-1][1]["success"] is False
@@ -82,7 +82,7 @@ def test_a_model_that_fails_ends_the_stream_with_the_contracts_error(streaming, 
     assert events[-1][1]["run_id"] == events[0][1]["run_id"]
 
 
-def test_the_deadline_ends_the_stream_and_the_next_request_is_unharmed(serve, bedrock):
+def test_the_deadline_ends_the_stream_and_the_next_request_succeeds(serve, bedrock):
     with serve(bedrock_url=bedrock.url, timeout_s=4.0) as served:
         events = served.events("Slowly. [[drip]]")
         assert "text" in [name for name, _ in events]
@@ -96,14 +96,14 @@ def test_the_deadline_ends_the_stream_and_the_next_request_is_unharmed(serve, be
     )
 
 
-def test_a_model_that_says_nothing_is_sat_out_with_comments_until_the_deadline(serve, bedrock):
+def test_comments_are_sent_until_the_deadline_while_the_model_sends_nothing(serve, bedrock):
     with serve(bedrock_url=bedrock.url, timeout_s=15.0) as served:
         said = served.post("Anything. [[hang]]").read()
     assert b"\n\n: still working\n\n" in said
     assert b"deadline_exceeded" in said.partition(b"event: error\n")[2]
 
 
-def test_a_client_that_goes_away_does_not_harm_the_next_request(serve, events):
+def test_the_next_request_succeeds_after_a_client_disconnects(serve, events):
     with (
         FakeBedrock(word_interval_s=0.02) as slow,
         serve(bedrock_url=slow.url, reserved_concurrency=1) as served,
@@ -128,7 +128,7 @@ def test_a_slow_reader_loses_nothing(streaming, events):
     assert len(text.split()) >= 20000
 
 
-def test_the_trace_leaves_whole_and_only_after_the_stream(serve, events):
+def test_the_trace_is_exported_completely_and_after_the_stream(serve, events):
     with FakeBedrock(word_interval_s=0.05) as slow, FakeLangfuse() as langfuse:
         keys = {
             "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
@@ -161,7 +161,9 @@ def handler(event, context):
 """
 
 
-def test_a_handler_that_dies_mid_stream_fails_the_invocation_and_not_the_environment(serve, source, tmp_path):
+def test_a_handler_that_raises_in_mid_stream_fails_the_invocation_and_keeps_the_environment(
+    serve, source, tmp_path
+):
     shutil.copytree(source / "traced_agent", tmp_path / "traced_agent")
     (tmp_path / "dies.py").write_text(DIES)
     with serve(code=tmp_path, handler="dies.handler") as served:

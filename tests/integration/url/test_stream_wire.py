@@ -1,4 +1,4 @@
-"""What leaves the function and what reaches the client, byte by byte, in each runtime client we know."""
+"""The bytes that the function sends and the client receives, with each known runtime client."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def served(request, serve, bedrock):
         yield served
 
 
-def test_a_stream_leaves_as_prelude_and_events(served):
+def test_a_stream_is_a_prelude_and_events(served):
     invocation = served.environments.invoke(url_event("text/event-stream"))
     payload = invocation.payload
     assert invocation.error is None
@@ -70,7 +70,7 @@ def test_a_stream_leaves_as_prelude_and_events(served):
     assert "42" in answer["response"]
 
 
-def test_json_leaves_in_the_same_format(served):
+def test_json_has_the_same_format(served):
     invocation = served.environments.invoke(url_event("application/json"))
     assert (invocation.streamed, invocation.content_type) == (True, INTEGRATION)
     prelude, _, body = invocation.payload.partition(NUL)
@@ -79,11 +79,11 @@ def test_json_leaves_in_the_same_format(served):
     assert "42" in json.loads(body)["response"]
 
 
-def test_the_runtime_client_goes_on_to_the_next_request(served):
+def test_the_runtime_client_continues_with_the_next_request(served):
     for accept in ("text/event-stream", "*/*", "text/event-stream"):
         assert served.environments.invoke(url_event(accept)).error is None
     assert served.starts == 1
 
 
-def test_three_minor_versions_are_held_against_it():
+def test_three_minor_versions_are_tested():
     assert len({version(lock).rsplit(".", 1)[0] for lock in RUNTIMES}) == 3
