@@ -22,7 +22,7 @@ _NO_PAGE = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a deployment can be told, with `-c key=value` or an environment variable."""
+    """The options of a deployment: `-c key=value` or an environment variable."""
 
     auth: str = key(
         "Who can call the URL: `none` is everyone, `iam` is principals of the account, who sign the request, "

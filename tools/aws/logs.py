@@ -86,10 +86,10 @@ def follow(
 
 
 def _events(client: Any, group: str, start_ms: int, pattern: str | None) -> Iterator[Mapping[str, Any]]:
-    asked = {"logGroupName": group, "startTime": start_ms, **({"filterPattern": pattern} if pattern else {})}
+    query = {"logGroupName": group, "startTime": start_ms, **({"filterPattern": pattern} if pattern else {})}
     try:
         with explained():
-            for page in client.get_paginator("filter_log_events").paginate(**asked):
+            for page in client.get_paginator("filter_log_events").paginate(**query):
                 yield from page["events"]
     except ClientError as error:
         if code(error) != "ResourceNotFoundException":

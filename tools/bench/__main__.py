@@ -90,8 +90,8 @@ def _reason(error: Exception) -> str:
     places = [frame for frame in frames if Path(frame.filename).is_relative_to(DOCS.parent)]
     place = f"\n  in {Path(places[-1].filename).name}, line {places[-1].lineno}" if places else ""
     output = getattr(error, "stderr", None) or getattr(error, "output", None) or ""
-    said = output.decode("utf-8", "replace") if isinstance(output, bytes) else str(output)
-    lines = [f"\n  {line}" for line in said.strip().splitlines()[-5:]]
+    text = output.decode("utf-8", "replace") if isinstance(output, bytes) else str(output)
+    lines = [f"\n  {line}" for line in text.strip().splitlines()[-5:]]
     return f"{type(error).__name__}: {error}{place}{''.join(lines)}"
 
 

@@ -2,7 +2,7 @@
 
 Asks every item of a data set over HTTP, scores the answers, and exits with 1 if the mean score is below
 --min. With LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY (in the environment or .env) it records the experiment
-in Langfuse; without them nothing is recorded. Without --url the local cloud is asked.
+in Langfuse; without them nothing is recorded. Without --url the requests go to the local cloud.
 """
 
 import argparse

@@ -140,19 +140,19 @@ def response(payload: bytes) -> HttpResponse:
         Malformed: it says statusCode and is wrong in it.
     """
     try:
-        said = json.loads(payload)
+        parsed = json.loads(payload)
     except ValueError:
         raise Malformed("not JSON") from None
-    if not isinstance(said, dict) or "statusCode" not in said:
-        return HttpResponse(body=said.encode() if isinstance(said, str) else payload)
-    body = said.get("body") or ""
+    if not isinstance(parsed, dict) or "statusCode" not in parsed:
+        return HttpResponse(body=parsed.encode() if isinstance(parsed, str) else payload)
+    body = parsed.get("body") or ""
     if not isinstance(body, str):
         body = json.dumps(body)
     try:
-        decoded = base64.b64decode(body, validate=True) if said.get("isBase64Encoded") else body.encode()
+        decoded = base64.b64decode(body, validate=True) if parsed.get("isBase64Encoded") else body.encode()
     except (binascii.Error, ValueError):
         raise Malformed("body is not base64") from None
-    return replace(_head(said), body=decoded)
+    return replace(_head(parsed), body=decoded)
 
 
 def prelude(chunks: Iterator[bytes]) -> HttpResponse:
@@ -167,17 +167,17 @@ def prelude(chunks: Iterator[bytes]) -> HttpResponse:
         head, mark, body = seen.partition(_END_OF_PRELUDE)
         if mark:
             try:
-                said = json.loads(head)
+                parsed = json.loads(head)
             except ValueError:
                 break
-            if isinstance(said, dict):
-                return replace(_head({"statusCode": 200, **said}), body=body)
+            if isinstance(parsed, dict):
+                return replace(_head({"statusCode": 200, **parsed}), body=body)
             break
     raise Malformed("no prelude")
 
 
-def _head(said: Mapping[str, Any]) -> HttpResponse:
-    status, headers, cookies = said["statusCode"], said.get("headers") or {}, said.get("cookies") or []
+def _head(parsed: Mapping[str, Any]) -> HttpResponse:
+    status, headers, cookies = parsed["statusCode"], parsed.get("headers") or {}, parsed.get("cookies") or []
     if not str(status).isdecimal() or not 200 <= int(status) <= 599:
         raise Malformed("statusCode")
     if not isinstance(headers, dict) or not isinstance(cookies, list):

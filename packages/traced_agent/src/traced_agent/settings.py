@@ -1,6 +1,6 @@
-"""What the function can be told, and the only place that spells environment variables.
+"""The settings of the function, and the names of their environment variables.
 
-Imports nothing heavy: the stack reads this page at synth, the function at init.
+Imports nothing heavy: the stack imports this module at synth, the function at init.
 """
 
 import math
@@ -15,7 +15,7 @@ NO_BEDROCK_MODEL = "none"
 
 
 class SettingsError(ValueError):
-    """A value that cannot be used; the message names the variable and what it takes."""
+    """A value is invalid; the message names the variable and the valid values."""
 
 
 def _text(value: str) -> str:
@@ -219,9 +219,9 @@ class Settings:
 
     @classmethod
     def given(cls, setting: str, environ: Mapping[str, str]) -> str:
-        """What an environment says of a setting, as it stands there; empty if it says nothing."""
-        said = (environ.get(name, "").strip() for name in cls.variables(setting))
-        return next(filter(None, said), "")
+        """The unparsed value of a setting in an environment; empty if it is not set."""
+        values = (environ.get(name, "").strip() for name in cls.variables(setting))
+        return next(filter(None, values), "")
 
     def to_env(self) -> dict[str, str]:
         """Spell the settings that differ from their defaults, so that `from_env` gives them back."""

@@ -33,7 +33,7 @@ class PlainJsonLoader(JSONFileLoader):  # type: ignore[misc]
     """
 
     def load_file(self, file_path: str) -> Any:
-        """The content of the file, compressed or not; None where there is none."""
+        """The content of the file, compressed or not; None if there is no such file."""
         for suffix, opened in ((".json", open), (".json.gz", gzip.open)):
             with contextlib.suppress(FileNotFoundError), opened(file_path + suffix, "rb") as file:
                 return from_json(file.read())
@@ -41,9 +41,9 @@ class PlainJsonLoader(JSONFileLoader):  # type: ignore[misc]
 
 
 class SingleServiceLoader(Loader):  # type: ignore[misc]
-    """botocore's loader, but that it looks into the folder of the service asked for, not of all 400.
+    """botocore's loader, but it reads only the folder of the requested service, not those of all 400.
 
-    Every answer is botocore's own.
+    Its results equal botocore's.
     """
 
     def list_available_services(self, type_name: str) -> Sequence[str]:
@@ -59,7 +59,7 @@ class SingleServiceLoader(Loader):  # type: ignore[misc]
 
 
 class _Services(Sequence[str]):
-    """All services, listed when more is asked than whether one is among them."""
+    """All services; they are listed only if more than a membership test is needed."""
 
     def __init__(self, listed: Callable[[], list[str]], has: Callable[[object], bool]) -> None:
         self._listed = listed

@@ -1,9 +1,9 @@
 """Finds the layers' modules by their bytecode, without the file checks that a read-only tree does not need.
 
 Python's own finder checks each entry of `sys.path` and each file's time for every import, because files can
-change. A layer cannot change: here a folder is listed once, and a module whose bytecode is valid is loaded
-without a look at its source. Whatever is not exactly that (extension modules, namespace packages, bytecode
-of another kind, other folders) is left to Python's own finder.
+change. A layer cannot change: here a folder is listed once, and a module with valid bytecode is loaded
+without its source. Everything else (extension modules, namespace packages, other bytecode, other folders) is
+left to Python's own finder.
 """
 
 import contextlib
@@ -16,19 +16,19 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
 LAYERS = "/opt/python"
-"""Where Lambda mounts the layers' modules."""
+"""The folder of the layers' modules on Lambda."""
 
 READ_ONLY = ("/opt", "/var/task", "/var/runtime", "/var/lang")
-"""Folders that do not change while an execution environment lives; `/tmp` can."""
+"""Folders that do not change in an execution environment; `/tmp` can change."""
 
 _UNCHECKED = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")
-"""How bytecode starts that is valid whatever its source holds (PEP 552)."""
+"""The first bytes of bytecode that is valid regardless of its source (PEP 552)."""
 
 _PYC = f".{sys.implementation.cache_tag}.pyc"
 
 
 class BytecodeLoader(SourceFileLoader):
-    """Loads unchecked-hash bytecode of this interpreter; anything else as Python does."""
+    """Loads unchecked-hash bytecode of this interpreter, and everything else as Python does."""
 
     def get_code(self, fullname: str) -> CodeType | None:
         """The module's code, with the path that the module has."""
@@ -59,7 +59,7 @@ class BytecodeFinder:
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,  # noqa: ARG002 - part of the protocol
     ) -> ModuleSpec | None:
-        """The module's spec if the first folder that has something of its name is a layer's."""
+        """The module's spec if the first folder with a file of its name is a layer's."""
         module = name.rpartition(".")[2]
         for folder in sys.path if path is None else path:
             if not isinstance(folder, str) or not f"{folder}/".startswith(self._read_only):
@@ -71,14 +71,14 @@ class BytecodeFinder:
     def find(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The same, or what Python's own finder finds."""
+        """The same, or the spec of Python's own finder."""
         return self.find_spec(name, path, target) or PathFinder.find_spec(name, path, target)
 
     def _is_layer(self, folder: str) -> bool:
         return f"{folder}/".startswith(self._root)
 
     def _entries(self, folder: str) -> dict[str, set[str]]:
-        """What the folder holds, by the part before the first dot: a module, its package, its stubs."""
+        """The folder's entries by the part of their name before the first dot."""
         found = self._listings.get(folder)
         if found is None:
             found = {}

@@ -1,8 +1,9 @@
-"""Packages that gather names from their modules, without the modules that nobody asks for.
+"""Packages that only re-export names: each of their modules is imported at the first use of its names.
 
-`import strands` loads all that its packages name: skills and their YAML, JSON Schema, metrics, voice. Here a
-package whose `__init__` does nothing but gather names loads each when it is asked for, as lazy imports will
-(https://peps.python.org/pep-0810/). Asked for anything else, it runs its `__init__` first, as it is written.
+`import strands` imports every module that its packages re-export: skills and their YAML, JSON Schema,
+metrics, voice. Here a package whose `__init__` only re-exports names imports each module at the first use of
+a name, like lazy imports (https://peps.python.org/pep-0810/). For any other attribute, its `__init__` is
+executed first.
 """
 
 import ast
@@ -18,7 +19,7 @@ from typing import Any, TypeAlias
 from traced_agent.cold_start.bytecode_finder import BytecodeLoader
 
 Reexports: TypeAlias = Mapping[str, tuple[str, str | None]]
-"""What a package gathers, by its name there: of which module, and which attribute; None is the module."""
+"""The re-exported names of a package: module and attribute; without an attribute, the module itself."""
 
 
 FindSpec: TypeAlias = Callable[[str, Sequence[str] | None, ModuleType | None], ModuleSpec | None]
@@ -26,12 +27,12 @@ FindSpec: TypeAlias = Callable[[str, Sequence[str] | None, ModuleType | None], M
 
 
 def install(root: str, first: str, find: FindSpec = PathFinder.find_spec) -> None:
-    """Have `root` and the packages in it load lazily, where they are not loaded already.
+    """Make `root` and its packages lazy, except those that are imported already.
 
     Args:
         root: a package.
-        first: the module of it that its `__init__` imports first: it still comes first, since the order in
-            which modules that import each other are loaded decides whether they can be.
+        first: the module that `root` imports first. It is still imported first, because modules that import
+            each other can be imported in some orders only.
         find: finds the modules.
     """
     sys.meta_path.insert(0, _Finder(root, first, find))
@@ -46,7 +47,7 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """What Python finds, to be loaded by us where it is a package of the root's."""
+        """The module's spec, with our loader for the packages of `root`."""
         if name != self._root and not name.startswith(f"{self._root}."):
             return None
         spec = self._find(name, path, target)
@@ -66,7 +67,7 @@ class _Loader(BytecodeLoader):
         self._first = first
 
     def exec_module(self, module: ModuleType) -> None:
-        """Note what the package gathers, instead of running it, if it does nothing else."""
+        """Note the re-exported names instead of executing a package that does nothing else."""
         beside = {name.partition(".")[0] for name in os.listdir(os.path.dirname(self.path))}  # noqa: PTH120, PTH208
         names = reexports(self.get_data(self.path), self.name)
         if names is None or any(attribute and name in beside for name, (_, attribute) in names.items()):
@@ -79,7 +80,7 @@ class _Loader(BytecodeLoader):
             importlib.import_module(self._first)
 
     def run(self, module: ModuleType) -> None:
-        """Run the package's `__init__`."""
+        """Execute the package's `__init__`."""
         super().exec_module(module)
 
 
@@ -97,14 +98,14 @@ class _LazyPackage(ModuleType):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         if find_spec(f"{self.__name__}.{name}"):
             return importlib.import_module(f"{self.__name__}.{name}")
-        assert isinstance(self.__spec__.loader, _Loader)  # noqa: S101 - it made this
+        assert isinstance(self.__spec__.loader, _Loader)  # noqa: S101 - set in `exec_module`
         self.__spec__.loader.run(self)
-        self.__class__ = ModuleType  # type: ignore[assignment] # not before: other threads may ask meanwhile
+        self.__class__ = ModuleType  # type: ignore[assignment] # last: other threads may use the package meanwhile
         return getattr(self, name)
 
 
 def reexports(source: bytes, package: str) -> Reexports | None:
-    """What an `__init__` gathers from its modules and those beside it; None if it does more than that."""
+    """The names that an `__init__` re-exports; None if it does anything else."""
     names: dict[str, tuple[str, str | None]] = {}
     for statement in ast.parse(source).body:
         match statement:

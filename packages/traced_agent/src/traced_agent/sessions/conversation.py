@@ -81,13 +81,13 @@ def _merge(messages: Iterable[Message]) -> list[Message]:
 def _pair_tools(messages: Sequence[Message]) -> list[Message]:
     """Keep each toolUse that the next message answers, and each toolResult that answers one."""
     kept: list[Message] = []
-    asked: set[str] = set()
+    pending: set[str] = set()
     for index, message in enumerate(messages):
         answers = _ids(messages[index + 1], "toolResult") if index + 1 < len(messages) else set()
-        paired = {"toolResult": asked, "toolUse": _ids(message, "toolUse") & answers}
+        paired = {"toolResult": pending, "toolUse": _ids(message, "toolUse") & answers}
         if remaining := _without(message, _Unpaired(paired)):
             kept.append(remaining)
-        asked = paired["toolUse"]
+        pending = paired["toolUse"]
     return kept
 
 

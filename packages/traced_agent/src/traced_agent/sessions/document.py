@@ -45,7 +45,7 @@ class SessionDocument(SessionRepository):
                 raise ValueError("it has no messages")  # noqa: TRY301 - logged below
             repaired = document.repair()
         except Exception as error:  # noqa: BLE001 - whatever was stored must not fail every later turn
-            logger.warning("a stored session cannot be read, and begins anew: %s", type(error).__name__)
+            logger.warning("a stored session cannot be read; a new one starts: %s", type(error).__name__)
             return cls()
         if repaired:
             logger.warning("a stored session was damaged: its valid messages continue it")

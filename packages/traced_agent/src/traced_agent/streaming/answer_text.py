@@ -1,4 +1,4 @@
-"""The text of a streamed answer: a client that joins it gets what the agent said, once.
+"""The text of a streamed answer: a client that joins it gets the agent's text once.
 
 Text is sent as the model generates it. But a model call may fail after that and be repeated, and a guardrail
 may replace a message when it is complete. Then `reset` is sent, and the text of the complete messages again.

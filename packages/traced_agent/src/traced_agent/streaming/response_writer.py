@@ -13,11 +13,11 @@ from traced_agent.streaming.lambda_response import ResponseStream, StreamingRunt
 from traced_agent.streaming.sse import SseWriter
 
 BUFFERED = {"x-response-mode": "buffered"}
-"""Tells a client that asked for a stream that this response is none."""
+"""Marks a response that is not a stream, for a client that requested one."""
 
 
 class ResponseWriter:
-    """Sends one response: begun when the agent starts if it is streamed, and finished with the whole of it.
+    """Sends one response: a stream starts with the agent, and every response ends with the whole answer.
 
     An exception that passes through ends a begun stream with an error, so no client takes it for complete.
     """

@@ -57,7 +57,7 @@ class ExportAttempt:
         self.permanent_error: str | None = None
         """Why the pending spans can never be sent, in one line."""
         self.retry_after_s = 0.0
-        """Seconds for which the backend asked not to be called again."""
+        """The backend's `Retry-After` in seconds."""
         self.aborted = False
         """Whether the connection was closed by `abort`: a response that ends then is incomplete."""
         self._clock = clock

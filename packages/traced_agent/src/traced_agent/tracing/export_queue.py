@@ -94,7 +94,7 @@ class ExportQueue:
         self._write = write
         self._clock = clock  # not a monotonic clock: that one may stop while the environment is frozen
         self._pause_until = 0.0
-        """The backend asked not to be called before this time."""
+        """No request before this time, because of the backend's `Retry-After`."""
         self._runs: deque[QueuedRun] = deque()
         self._counts: Counter[str] = Counter()
         self._one_at_a_time = threading.Lock()
