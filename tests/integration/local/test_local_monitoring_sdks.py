@@ -2,23 +2,18 @@
 
 import gzip
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
 
+from tools.environments import python_of
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from tools.local.function_url.server import FunctionUrlServer
 from tools.local.http.server import HttpServer
 from tools.local.runtime.environment_pool import EnvironmentPool
 from tools.local.runtime.function import Function
-
-ROOT = Path(__file__).parents[3]
 
 MODULES = (
     "aws_lambda_powertools",
@@ -78,11 +73,7 @@ def handler(event, context):
 @pytest.fixture(scope="session")
 def sdks():
     """The site-packages of the hatch environment `monitoring`, which is created the first time."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HATCH_ENV", "UV_"))}
-    for words in (["create", "monitoring"], ["find", "monitoring"]):
-        hatch = [sys.executable, "-m", "hatch", "--no-color", "env", *words]
-        done = subprocess.run(hatch, check=True, capture_output=True, text=True, cwd=ROOT, env=clean)
-    (packages,) = Path(done.stdout.splitlines()[-1]).glob("lib/python*/site-packages")
+    (packages,) = python_of("monitoring").parents[1].glob("lib/python*/site-packages")
     return packages
 
 

@@ -3,27 +3,21 @@
 import json
 import os
 import subprocess
-import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 
+from tools.environments import python_of
 from tools.local.fakes.langfuse_server import FakeLangfuse
 
-ROOT = Path(__file__).parents[3]
 TOKEN = "collector-key"
 
 
 @pytest.fixture(scope="session")
 def agentmesh():
     """Its command, in the hatch environment `collector`, which is made the first time."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HATCH_ENV", "UV_"))}
-    for words in (["create", "collector"], ["find", "collector"]):
-        hatch = [sys.executable, "-m", "hatch", "--no-color", "env", *words]
-        done = subprocess.run(hatch, check=True, capture_output=True, text=True, cwd=ROOT, env=clean)
-    return Path(done.stdout.splitlines()[-1]) / "bin" / "agentmesh"
+    return python_of("collector").with_name("agentmesh")
 
 
 class Collector:

@@ -120,12 +120,18 @@ def test_each_kind_of_request_has_a_complete_schema():
         assert schemas[kind]["additionalProperties"] is False
 
 
-def test_optional_fields_have_no_null_default_so_clients_may_leave_them_out():
-    schemas = openapi.document(Settings())["components"]["schemas"]
-    for kind in ("QueryRequest", "PromptRequest", "DemoRequest"):
-        assert all(
-            "default" not in field or field["default"] for field in schemas[kind]["properties"].values()
-        )
+def test_no_field_of_a_request_has_a_default_so_clients_may_leave_it_out():
+    schemas = openapi.document(Settings(session_bucket="bucket"), feedback=True)["components"]["schemas"]
+    kinds = (
+        "QueryRequest",
+        "PromptRequest",
+        "DemoRequest",
+        "DemoParameters",
+        "ResumeRequest",
+        "FeedbackRequest",
+    )
+    for kind in kinds:
+        assert all("default" not in field for field in schemas[kind]["properties"].values())
 
 
 @pytest.mark.parametrize(

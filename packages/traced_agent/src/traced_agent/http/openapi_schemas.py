@@ -54,9 +54,7 @@ def _requests(*, sessions: bool, knowledge_base: bool) -> dict[str, Any]:
         [(model, "validation") for model in (QueryRequest, DemoRequest, *resume)],
         ref_template=_REF,
     )
-    requests: dict[str, Any] = {
-        name: _without_null_defaults(schema) for name, schema in found["$defs"].items()
-    }
+    requests: dict[str, Any] = {name: _without_defaults(schema) for name, schema in found["$defs"].items()}
     if not knowledge_base:
         requests["DemoParameters"]["properties"]["demo_type"]["enum"].remove("knowledge_base")
     query = requests["QueryRequest"]
@@ -74,10 +72,10 @@ def _requests(*, sessions: bool, knowledge_base: bool) -> dict[str, Any]:
     return {**requests, "RunRequest": {"oneOf": [_ref(kind) for kind in kinds]}}
 
 
-def _without_null_defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A field with a default of null is optional; the default itself makes generated clients send null."""
+def _without_defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Generated TypeScript clients must send a field that has a default, and every field may be omitted."""
     properties = {
-        name: {key: value for key, value in field.items() if key != "default" or value is not None}
+        name: {key: value for key, value in field.items() if key != "default"}
         for name, field in schema.get("properties", {}).items()
     }
     return {**schema, "properties": properties}
@@ -167,7 +165,7 @@ def _events() -> dict[str, Any]:
 def _feedback() -> dict[str, Any]:
     request = FeedbackRequest.model_json_schema(ref_template=_REF)
     accepted = _object({"success": {"type": "boolean", "const": True}, "trace_id": _STRING})
-    return {"FeedbackRequest": _without_null_defaults(request), "Feedback": accepted}
+    return {"FeedbackRequest": _without_defaults(request), "Feedback": accepted}
 
 
 def _data(output_model: type[BaseModel]) -> dict[str, Any]:

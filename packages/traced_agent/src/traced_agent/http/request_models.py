@@ -74,7 +74,9 @@ class DemoParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    demo_type: Literal[tuple(DEMO_QUERIES)] = "basic"  # type: ignore[valid-type]
+    demo_type: Literal[tuple(DEMO_QUERIES)] = Field(  # type: ignore[valid-type]
+        default="basic", description="Which demonstration; `basic` without it"
+    )
 
 
 class DemoRequest(_RunFields):
@@ -83,7 +85,7 @@ class DemoRequest(_RunFields):
     name: ClassVar = "run_demo"
 
     action: Literal["run_demo"] = Field(description="What to do")
-    parameters: DemoParameters = Field(DemoParameters(), description="Of the action")
+    parameters: DemoParameters = Field(DemoParameters(), description="Of the action; optional")
 
     @property
     def text(self) -> str:
