@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 from tools.local.control_plane.server import CREDENTIALS
+from tools.local.fakes.langfuse_records import PROJECT_ID
+from tools.local.fakes.langfuse_server import FakeLangfuse
 
 ROOT = Path(__file__).parents[2]
 INSIDE = ROOT / "docs"
@@ -33,7 +35,8 @@ COMMANDS = [words_of(line) for line in re.findall(r"^ {4}(\S.+)$", README.replac
 QUESTION = "What is 2+2?"
 BODY = '{"query": "What is 2+2?"}'
 ANSWER = "The answer is 4."
-KEYS = {"LANGFUSE_PUBLIC_KEY": "pk-lf-readme", "LANGFUSE_SECRET_KEY": "sk-lf-canary-of-the-readme"}
+PUBLIC_KEY, SECRET_KEY = "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
+KEYS = {PUBLIC_KEY: "pk-lf-readme", SECRET_KEY: "sk-lf-canary-of-the-readme"}
 
 
 def run(*words, typed="", environ=KEYS):
@@ -55,15 +58,21 @@ def run_both(*words, typed="", environ=KEYS):
     )
     said = ran.stdout + ran.stderr
     assert ran.returncode == 0, said
-    assert KEYS["LANGFUSE_SECRET_KEY"] not in said
+    assert KEYS[SECRET_KEY] not in said
     return ran.stdout, ran.stderr
 
 
 @pytest.fixture(scope="module")
 def on_aws(control_plane):
-    """Runs a command with the control plane for AWS, and Langfuse's keys at hand."""
-    aws = {**CREDENTIALS, "AWS_ENDPOINT_URL": control_plane.url, **KEYS}
-    return lambda *words, typed="": run(*words, typed=typed, environ=aws)
+    """Runs a command with the control plane for AWS, and with the keys of a fake Langfuse."""
+    with FakeLangfuse(public_key=KEYS[PUBLIC_KEY], secret_key=KEYS[SECRET_KEY]) as langfuse:
+        aws = {
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": control_plane.url,
+            "LANGFUSE_HOST": langfuse.url,
+            **KEYS,
+        }
+        yield lambda *words, typed="": run(*words, typed=typed, environ=aws)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +145,8 @@ def curls(request):
 
 
 def puts_the_secret(request):
-    request.getfixturevalue("on_aws")("hatch", "run", "put-secret")
+    printed = request.getfixturevalue("on_aws")("hatch", "run", "put-secret")
+    assert f"The keys belong to the Langfuse project {PROJECT_ID}" in printed
     secrets = request.getfixturevalue("control_plane").client("secretsmanager")
     secret = secrets.get_secret_value(SecretId="strands-langfuse-lambda/langfuse")
     assert json.loads(secret["SecretString"]) == KEYS
@@ -146,6 +156,8 @@ def deploys(request):
     said = request.getfixturevalue("on_aws")("hatch", "run", "deploy")
     assert re.search(r"^Function URL: https://\S+$", said, re.MULTILINE)
     assert re.search(r"^curl https://\S+ ", said, re.MULTILINE)
+    functions = request.getfixturevalue("control_plane").client("lambda").list_functions()["Functions"]
+    assert functions[0]["Environment"]["Variables"]["LANGFUSE_PROJECT_ID"] == PROJECT_ID
 
 
 def invokes(request):

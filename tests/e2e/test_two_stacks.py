@@ -22,16 +22,20 @@ from tools.aws.account import Account
 from tools.aws.function_client import FunctionClient
 from tools.local.cloud.local_cloud import LocalCloud
 from tools.local.control_plane.server import CREDENTIALS
+from tools.local.fakes.langfuse_records import PROJECT_ID
+from tools.local.fakes.langfuse_server import FakeLangfuse
 
 ONE, TWO = "support-prod", "support-test"
-KEYS = {"LANGFUSE_PUBLIC_KEY": "pk-lf-two", "LANGFUSE_SECRET_KEY": "sk-lf-canary-of-two-stacks"}
+PUBLIC_KEY, SECRET_KEY = "pk-lf-two", "sk-lf-canary-of-two-stacks"
+KEYS = {"LANGFUSE_PUBLIC_KEY": PUBLIC_KEY, "LANGFUSE_SECRET_KEY": SECRET_KEY}
 
 
 class Commands:
-    """Runs the commands as a user does, against the control plane."""
+    """Runs the commands as a user does, against the control plane and a fake Langfuse."""
 
-    def __init__(self, plane: ExampleControlPlane) -> None:
+    def __init__(self, plane: ExampleControlPlane, langfuse: FakeLangfuse) -> None:
         self.plane = plane
+        self.langfuse = langfuse
 
     def run(self, module: str, *words: str, code: int = 0, **environ: str) -> str:
         """The output of a command that ends with a code."""
@@ -39,7 +43,7 @@ class Commands:
             [sys.executable, "-m", f"tools.aws.{module}", *words],
             check=False,
             cwd=cdk.ROOT,
-            env={**self.plane.environment(), **environ},
+            env={**self.plane.environment(), "LANGFUSE_HOST": self.langfuse.url, **environ},
             capture_output=True,
             stdin=subprocess.DEVNULL,
             encoding="utf-8",
@@ -62,8 +66,8 @@ class Commands:
 
 @pytest.fixture(scope="module")
 def commands(bootstrapped) -> Iterator[Commands]:
-    with bootstrapped() as plane:
-        yield Commands(plane)
+    with bootstrapped() as plane, FakeLangfuse(public_key=PUBLIC_KEY, secret_key=SECRET_KEY) as langfuse:
+        yield Commands(plane, langfuse)
 
 
 def test_two_stacks_are_deployed_changed_compared_and_destroyed(commands: Commands) -> None:
@@ -81,6 +85,7 @@ def test_two_stacks_are_deployed_changed_compared_and_destroyed(commands: Comman
     assert "--aws-sigv4" not in told
     assert commands.stacks() == {ONE, TWO}
     before = commands.template(TWO)
+    assert f'"LANGFUSE_PROJECT_ID": "{PROJECT_ID}"' in json.dumps(before)
 
     # Deployed as it is: no difference, although the secret was found by the command.
     assert "There were no differences" in commands.run("run_cdk", "diff", *one)
@@ -88,8 +93,12 @@ def test_two_stacks_are_deployed_changed_compared_and_destroyed(commands: Comman
     refused = commands.run("deploy", "-c", f"stack_name={ONE}", code=1)
     assert "everyone can call the URL" in refused
     assert "all conversations are deleted" in refused
-    assert KEYS["LANGFUSE_SECRET_KEY"] not in refused
+    assert SECRET_KEY not in refused
+    commands.langfuse.api_faults.inject("unavailable")
     changed = commands.run("deploy", *one, "-c", "memory_mb=512")
+    assert "warning: Langfuse was not checked" in changed
+    assert "langfuse_project" not in changed  # the deployed project is kept
+    commands.langfuse.api_faults.inject("ok")
     assert "memory_mb" in changed
     assert "1024" in changed
     assert commands.template(TWO) == before

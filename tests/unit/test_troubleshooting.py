@@ -33,6 +33,7 @@ RETURNING = {
     *ROOT.glob("packages/traced_agent/src/**/errors.py"),
     *ROOT.glob("packages/traced_agent/src/**/errors/*.py"),
     ROOT / "packages" / "traced_agent" / "src" / "traced_agent" / "bedrock_denials.py",
+    ROOT / "tools" / "aws" / "langfuse_project.py",
 }
 """Files whose functions return messages to those that raise them."""
 

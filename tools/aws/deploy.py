@@ -16,7 +16,7 @@ from rich.prompt import Prompt
 
 import layers
 from tools import user_environment
-from tools.aws import assembly, cdk, changes, checks, conversations, put_secret, stacks
+from tools.aws import assembly, cdk, changes, checks, conversations, langfuse_project, put_secret, stacks
 from tools.aws.account import Account
 from tools.aws.arguments import Target, cli_arguments, parser, target
 from tools.aws.assembly import StackPlan
@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with ERR.status("Checking the account …"):
             check(planned, options.profile, environ)
         secret = use_default_secret(planned, keys)
+        words = [*cli_arguments(options), *context(planned, keys, default_secret=secret)]
         _build_layers(planned.plan.options.get("architecture", layers.ARCHITECTURE))
-        words = [*cli_arguments(options), *(["-c", "default_secret=true"] if secret else [])]
         with ERR.status("Synthesizing the stack …"):
             synthesized = assembly.synthesize(Path(folder), words, environ)
         plans = [synthesized.select(options.agent)] if options.agent else synthesized.stacks
@@ -82,6 +82,19 @@ def use_default_secret(planned: Target, keys: Mapping[str, str]) -> bool:
         **PLAIN,
     )
     return False
+
+
+def context(planned: Target, keys: Mapping[str, str], *, default_secret: bool) -> list[str]:
+    """The context arguments that the command adds: the default secret and the Langfuse project."""
+    plan = planned.plan
+    name = plan.default_secret if default_secret else plan.secret
+    if not name:
+        return []
+    if not (default_secret and keys):
+        keys = put_secret.stored(planned.account.client("secretsmanager"), name)
+    with ERR.status("Checking Langfuse …"):
+        project = langfuse_project.context(planned, keys)
+    return [*project, *(["-c", "default_secret=true"] if default_secret else [])]
 
 
 def _build_layers(architecture: str) -> None:

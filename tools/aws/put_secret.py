@@ -1,6 +1,7 @@
 """Writes the Langfuse keys to Secrets Manager.
 
-The keys are read from the environment, from `.env`, or from a prompt, and are never shown.
+The keys are read from the environment, from `.env`, or from a prompt, and are never shown. Langfuse is asked
+for their project first; if it does not answer, a warning says so, and the keys are written nevertheless.
 """
 
 import getpass
@@ -12,9 +13,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools import user_environment
-from tools.aws import account
+from tools.aws import account, langfuse_project
 from tools.aws.arguments import parser, target
-from tools.command import Failure, run
+from tools.command import ERR, Failure, run
 from traced_agent.settings import Settings
 
 KEYS = Settings.variables("langfuse_public_key") + Settings.variables("langfuse_secret_key")
@@ -29,8 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with target(options) as found:
         plan = found.plan
         name = options.name or plan.secret or plan.default_secret
-        arn, result = put(found.account.client("secretsmanager"), name, complete(given()))
+        keys = complete(given())
+        with ERR.status("Checking the keys …"):
+            report = langfuse_project.check(plan.options["langfuse_host"], *(keys[key] for key in KEYS))
+        langfuse_project.show(report.warnings)
+        arn, result = put(found.account.client("secretsmanager"), name, keys)
     print(f"{result} {arn}")
+    if report.project_id:
+        print(f"The keys belong to the Langfuse project {report.project_id}")
     if name not in (plan.secret, plan.default_secret):
         print(f"Deploy with -c langfuse_secret={name}")
 
@@ -64,6 +71,17 @@ def complete(
     if empty := [key for key, answer in answers.items() if not answer]:
         raise Failure(f"{empty[0]} is empty: find it in Langfuse under Settings, API Keys")
     return {**keys, **answers}
+
+
+def stored(secrets: Any, name: str) -> dict[str, str]:
+    """The keys in the secret `name`; none if they cannot be read or one is missing."""
+    try:
+        with account.explained():
+            value = json.loads(secrets.get_secret_value(SecretId=name).get("SecretString") or "")
+    except (ClientError, ValueError):
+        return {}
+    fields = value.items() if isinstance(value, dict) else ()
+    return keys_of({name: text for name, text in fields if isinstance(text, str)})
 
 
 def put(secrets: Any, name: str, keys: Mapping[str, str]) -> tuple[str, str]:

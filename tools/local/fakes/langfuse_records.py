@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import unquote
 
 PROJECT_ID = "local"
-VERSION = "4.59.0"
 
 Answer = tuple[int, Any]
 """A status code, and what becomes the JSON body."""
@@ -21,6 +20,8 @@ Answer = tuple[int, Any]
 class LangfuseRecords:
     """What the server stores; `answer` handles one request of the public API."""
 
+    version: str = "4.59.0"
+    """The version of Langfuse that the server reports."""
     prompts: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     """By name and label: an object with `type`, `prompt`, `version`."""
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tools.local.fakes import langfuse_view
 from tools.local.fakes.faults import FaultInjector
-from tools.local.fakes.langfuse_records import PROJECT_ID, VERSION, LangfuseRecords
+from tools.local.fakes.langfuse_records import PROJECT_ID, LangfuseRecords
 from tools.local.http.exchange import HttpExchange
 from tools.local.http.server import HttpServer
 from tools.local.traces import trace_page
@@ -121,7 +121,9 @@ class FakeLangfuse(HttpServer):
         if exchange.method == "POST" and exchange.path in _ENDPOINTS:
             return self._receive(exchange)
         if exchange.method == "GET" and exchange.path == "/api/public/health":
-            return exchange.answer(200, json.dumps({"status": "OK", "version": VERSION}).encode())
+            return exchange.answer(
+                200, json.dumps({"status": "OK", "version": self.records.version}).encode()
+            )
         if exchange.path.startswith("/api/public/"):
             return self._answer_api(exchange)
         return self._answer_page(exchange)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +11,8 @@ from traced_agent.tracing.export_attempt import ExportAttempt, ExportError, Refu
 from traced_agent.tracing.http_connection import open_connection
 from traced_agent.tracing.http_exchange import exchange, to_error
 from traced_agent.tracing.langfuse_protocol import headers
+
+_PROJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class LangfuseApi:
@@ -23,15 +26,15 @@ class LangfuseApi:
         self._environ = environ
 
     def project_id(self, attempt: ExportAttempt) -> str | None:
-        """The id of the project of the keys; None if the server does not return one.
+        """The id of the project of the keys; None if the server does not return a valid one.
 
         Raises:
             ExportError: the request failed.
         """
-        projects = self._call("GET", "/api/public/projects", attempt).get("data")
+        projects = self.get("/api/public/projects", attempt).get("data")
         project = projects[0] if isinstance(projects, list) and projects else {}
         found = project.get("id") if isinstance(project, dict) else None
-        return found if isinstance(found, str) and found else None
+        return found if isinstance(found, str) and _PROJECT_ID.fullmatch(found) else None
 
     def prompt(self, name: str, label: str, attempt: ExportAttempt) -> dict[str, Any]:
         """The prompt with this name and label: `type`, `prompt`, `name`, `version` and more.
@@ -40,6 +43,14 @@ class LangfuseApi:
             ExportError: the request failed, or there is no such prompt.
         """
         path = f"/api/public/v2/prompts/{quote(name, safe='')}?label={quote(label, safe='')}"
+        return self.get(path, attempt)
+
+    def get(self, path: str, attempt: ExportAttempt) -> dict[str, Any]:
+        """The JSON object at a path; an empty one if it is anything else.
+
+        Raises:
+            ExportError: the request failed.
+        """
         return self._call("GET", path, attempt)
 
     def create_score(self, score: Mapping[str, Any], attempt: ExportAttempt) -> None:
