@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Mapping
 
-from tools.bench import deployed, warm_growth
+from tools.bench import deployed, mcp_call, warm_growth
 from tools.bench.deployed import PEERS
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.warm_growth import MAX_ROUNDS, MEASURED_AT, REQUESTS
@@ -37,6 +37,7 @@ def measure() -> Part:
         load = warm_growth.load(bedrock, langfuse)
         turns = warm_growth.turns(bedrock, langfuse)
         tools = warm_growth.tools(bedrock, langfuse)
+        mcp_table, mcp_claim = mcp_call.measure(bedrock, langfuse)
     return Part(
         title="Warm requests",
         tables=[
@@ -75,8 +76,9 @@ def measure() -> Part:
             Table(
                 "Cost and the tools", ["tools", "CPU ms"], [[number, cpu] for number, cpu in tools.items()]
             ),
+            mcp_table,
         ],
-        claims=_claims(costs, memory),
+        claims=[*_claims(costs, memory), mcp_claim],
         charts=[
             Chart(
                 "Latency against load",

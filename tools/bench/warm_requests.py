@@ -94,18 +94,15 @@ def compare(functions: Mapping[str, Function]) -> tuple[dict[str, list[Sample]],
     """Sample each function in turn; returns the samples, and the reasons of the functions that failed."""
     with contextlib.ExitStack() as stack:
         samplers = {
-            name: _batch(stack.enter_context(running(function))) for name, function in functions.items()
+            name: sampler(stack.enter_context(running(function))) for name, function in functions.items()
         }
         return interleave("warm requests", samplers, ROUNDS, required=(BARE, OURS, TLS, TLS_NEW_CONNECTION))
 
 
-def _batch(environments: EnvironmentPool) -> Callable[[], Sample]:
-    ask(environments, 10)
-
-    def sample() -> Sample:
-        return ask(environments, BATCH)
-
-    return sample
+def sampler(environments: EnvironmentPool, query: str = deployed.QUERY) -> Callable[[], Sample]:
+    """A function that measures one batch, after some requests that are not measured."""
+    ask(environments, 10, query)
+    return lambda: ask(environments, BATCH, query)
 
 
 def ask(environments: EnvironmentPool, count: int, query: str = deployed.QUERY) -> Sample:
