@@ -152,16 +152,63 @@ def test_a_knowledge_base(deployed):
     assert tree(cloud, answer) == page.blocks["trace"]
 
 
-def test_a_guardrail_and_a_fallback_model(deployed):
+FALLBACK = "us.amazon.nova-lite-v1:0"
+
+
+@pytest.fixture(scope="module")
+def model_options(plane, tmp_path_factory):
+    """The agent of the page on model options, with a system prompt that is long enough for the cache."""
+    source = tmp_path_factory.mktemp("model-options") / "src"
+    shutil.copytree(PACKAGES / "handler" / "src", source)
     page = RecipePage.read("model-options")
-    cloud = deployed(page, {"guardrail": "gr123:1", "fallback_model_id": "us.amazon.nova-lite-v1:0"})
-    blocked = ask(cloud, "[[guardrail]]").json()
+    page.write(source)
+    agent = source / "agent.py"
+    prompt = '"Answer briefly."'
+    assert prompt in page.blocks["agent.py"]
+    agent.write_text(agent.read_text("utf-8").replace(prompt, f"{prompt} * 2000"), "utf-8")
+    plane.agent_source = source
+    context = {"guardrail": "gr123:1", "fallback_model_id": FALLBACK}
+    with LocalCloud(context, control_plane=plane, log=lambda line: print(line, file=sys.stderr)) as cloud:
+        yield cloud
+
+
+def test_cached_tokens_are_in_the_answer_the_trace_and_the_metrics(model_options, capsys):
+    counts = set()
+    for kind in ("Write", "Read"):  # the first request writes the prompt to the cache, the second reads it
+        answer = ask(model_options, "Hello").json()
+        tokens = answer["usage"][f"cache{kind}InputTokens"]
+        (chat,) = trace_of(model_options, answer).named("chat")
+        assert chat.attributes[f"gen_ai.usage.cache_{kind.lower()}_input_tokens"] == tokens > 1024
+        assert f'"Cache{kind}Tokens": {tokens}' in capsys.readouterr().err
+        counts.add(tokens)
+    assert len(counts) == 1
+
+
+def test_a_blocked_request_returns_the_text_of_the_guardrail(model_options):
+    blocked = ask(model_options, "[[guardrail]]").json()
     assert (blocked["stop_reason"], blocked["response"]) == ("guardrail_intervened", GUARDRAIL_TEXT)
-    assert cloud.bedrock.requests[-1]["guardrailConfig"]["guardrailIdentifier"] == "gr123"
-    cloud.bedrock.inject_fault("throttle", times=3)  # the attempts of the AWS SDK
-    answer = ask(cloud, "Hello").json()
-    assert (answer["success"], answer["model_id"]) == (True, "us.amazon.nova-lite-v1:0")
-    assert ask(cloud, "Hello").json()["model_id"] != answer["model_id"]
+    assert model_options.bedrock.requests[-1]["guardrailConfig"]["guardrailIdentifier"] == "gr123"
+
+
+def test_a_throttled_model_is_replaced_by_the_fallback_for_one_run(model_options):
+    model_options.bedrock.inject_fault("throttle", times=3)  # the attempts of the AWS SDK
+    answer = ask(model_options, "Hello").json()
+    assert (answer["success"], answer["model_id"]) == (True, FALLBACK)
+    assert ask(model_options, "Hello").json()["model_id"] != FALLBACK
+
+
+def test_a_fallback_that_is_denied_is_an_error_that_names_it(model_options, capsys):
+    primary = ask(model_options, "Hello").json()["model_id"]
+    model_options.bedrock.model_faults.update({primary: "throttle", FALLBACK: "deny"})
+    try:
+        response = ask(model_options, "Hello")
+    finally:
+        model_options.bedrock.model_faults.clear()
+    body = response.json()
+    assert (response.status_code, body["error"]["code"]) == (502, "model_access_denied")
+    assert FALLBACK in body["error"]["message"]
+    assert f"the model is throttled or unavailable: this run uses {FALLBACK}" in capsys.readouterr().err
+    assert trace_of(model_options, body).root.status == "error"
 
 
 def test_the_tests_of_the_page_on_testing_pass(deployed, tmp_path):

@@ -74,9 +74,13 @@ def context(target: Target, keys: Mapping[str, str]) -> list[str]:
 def recorded(target: Target) -> str:
     """The project that the stack was deployed with, if its server is still the same; otherwise empty."""
     deployed = stacks.find(target.account.client, target.plan.name)
-    options: Mapping[str, Any] = deployed.record.get("options", {}) if deployed else {}
-    same_server = options.get("langfuse_host") == target.plan.options["langfuse_host"]
-    return str(options.get("langfuse_project") or "") if same_server else ""
+    return kept(deployed.record.get("options", {}), target.plan.options) if deployed else ""
+
+
+def kept(deployed: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """The project of the deployed options, if the new ones name the same server; otherwise empty."""
+    same_server = deployed.get("langfuse_host") == new["langfuse_host"]
+    return str(deployed.get("langfuse_project") or "") if same_server else ""
 
 
 def show(warnings: Iterable[str]) -> None:

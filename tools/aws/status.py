@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tools.aws import changes, logs, stacks
+from tools.aws import changes, langfuse_project, logs, stacks
 from tools.aws.account import code, explained
 from tools.aws.arguments import parser, target
 from tools.aws.stacks import Client, DeployedStack
@@ -28,11 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with target(options) as found:
         deployed = stacks.get(found.plan, found.account)
         status = read(found.account.client, deployed)
-        new = {
-            **found.plan.options,
-            "default_secret": deployed.record.get("options", {}).get("default_secret"),
-        }
-        changed = changes.compare(deployed.record.get("options", {}), new) if deployed.record else []
+        recorded = deployed.record.get("options", {})
+        new = expected(recorded, found.plan.options)
+        changed = changes.compare(recorded, new) if deployed.record else []
     status["changes"] = {change.name: {"deployed": change.deployed, "new": change.new} for change in changed}
     if options.json:
         OUT.print_json(data=status)
@@ -42,6 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             OUT.print("\n`hatch run deploy` with these arguments would change:")
             OUT.print(changes.table(changed))
     return 1 if status["alarms"] else 0
+
+
+def expected(deployed: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that `hatch run deploy` would use: those of the plan, and those that it finds itself."""
+    project = plan.get("langfuse_project") or langfuse_project.kept(deployed, plan)
+    return {**plan, "default_secret": deployed.get("default_secret"), "langfuse_project": project}
 
 
 def read(client: Client, stack: DeployedStack, clock: Callable[[], float] = time.time) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from langfuse import Langfuse
+from langfuse import Evaluation, Langfuse
 
 from tools.command import Failure
 from tools.evaluate.evaluators import Evaluator
@@ -30,6 +30,7 @@ class Result:
     input: Any
     output: Any = None
     error: str | None = None
+    trace_id: str | None = None
     trace_url: str | None = None
     scores: dict[str, float] = field(default_factory=dict)
 
@@ -61,8 +62,8 @@ class Experiment:
     def run(self, items: Sequence[Any]) -> list[Result]:
         """Ask every item, and return the results in the order of the answers.
 
-        In Langfuse the output of each item contains the address of the run's own trace, and the metadata of
-        that trace contains the experiment's name.
+        In Langfuse, the task of each item has the id and the address of the run's own trace. That trace has
+        the experiment's name in its metadata, and the same scores.
         """
         recorded = self.langfuse.run_experiment(
             name=self.name,
@@ -84,7 +85,9 @@ class Experiment:
             self.results.append(result)
         _current.set(result)
         self.on_item()
-        return {"response": result.output, "error": result.error, "trace_url": result.trace_url}
+        links = {"trace_id": result.trace_id, "trace_url": result.trace_url}
+        self.langfuse.update_current_span(metadata=links)
+        return {"response": result.output, "error": result.error, **links}
 
     def _answer(self, given: Any) -> Result:
         body = request_body(given)
@@ -96,7 +99,7 @@ class Experiment:
         except (httpx.HTTPError, Failure) as error:
             result.error = str(error) or type(error).__name__
             return result
-        result.trace_url = answer.get("trace_url")
+        result.trace_id, result.trace_url = answer.get("trace_id"), answer.get("trace_url")
         if answer.get("success"):
             result.output = answer.get("data", answer.get("response"))
         else:
@@ -118,6 +121,7 @@ class Experiment:
                 result.error = f"evaluator {name} failed: {type(error).__name__}: {error}"
                 raise
             many = evaluations if isinstance(evaluations, list) else [evaluations]
+            self._score_trace(result.trace_id, many)
             with self._lock:
                 for evaluation in many:
                     if isinstance(evaluation.value, bool | int | float):
@@ -126,6 +130,18 @@ class Experiment:
 
         evaluate.__name__ = name
         return evaluate
+
+    def _score_trace(self, trace_id: str | None, evaluations: Sequence[Evaluation]) -> None:
+        """Give the run's own trace the scores too; the SDK gives them to the trace of the item."""
+        for evaluation in evaluations if trace_id else ():
+            self.langfuse.create_score(
+                score_id=f"{trace_id}-{evaluation.name}",
+                trace_id=trace_id,
+                name=evaluation.name,
+                value=evaluation.value,
+                data_type=evaluation.data_type,
+                comment=evaluation.comment,
+            )
 
 
 def mean_score(results: Sequence[Result]) -> float:

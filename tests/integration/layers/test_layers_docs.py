@@ -1,5 +1,6 @@
 """docs/layers.md describes what the commands do."""
 
+import dataclasses
 import re
 import subprocess
 from pathlib import Path
@@ -63,6 +64,23 @@ def test_a_tools_package_goes_from_the_requirements_to_the_function(
     assert run.stdout == "size_in_words 1.2 GB\n"
 
 
+def slim_services():
+    return re.search(r"only these are packed:\n\n```\n(.+?)```", PAGE, re.DOTALL)[1].split()
+
+
 def test_slim_names_services_that_botocore_knows(opt: Path):
-    listed = re.search(r"only these are packed:\n\n```\n(.+?)```", PAGE, re.DOTALL)[1].split()
-    assert all((opt / "python" / "botocore" / "data" / service).is_dir() for service in listed)
+    assert all((opt / "python" / "botocore" / "data" / service).is_dir() for service in slim_services())
+
+
+def test_slim_names_exactly_the_services_that_the_function_calls(built):
+    first, *rest = (read_layer(layer) for layer in built)
+
+    def reported(services):
+        candidate = Candidate([dataclasses.replace(first, services=tuple(services)), *rest])
+        return list(CHECKS["clients"](candidate))
+
+    listed = slim_services()
+    assert reported(listed) == []
+    for service in listed:
+        (found,) = {line.partition(": ")[2] for line in reported(set(listed) - {service})}
+        assert found.startswith(f"{service} was left out of botocore")

@@ -5,6 +5,7 @@ import json
 import re
 import time
 
+import httpx
 import pytest
 
 from tests.browser import Keys, needs_browser
@@ -63,6 +64,27 @@ def test_an_answer_is_shown_as_it_streams_and_its_trace_arrives_later(page, tab,
     trace_id = tab.one(".facts a").get_attribute("href").rpartition("/")[2]
     assert langfuse.wait_for(trace_id).root
     assert tab.one(".facts a").get_attribute("rel") == "noopener noreferrer"
+
+
+def test_a_vote_becomes_a_score_of_the_trace(page, tab, langfuse):
+    tab.open(page.url).ask("What is 2+2?")
+    tab.wait_for_answer()
+    trace_id = tab.one(".facts a").get_attribute("href").rpartition("/")[2]
+    for label, value in (("Good answer", 1), ("Bad answer", -1)):
+        tab.press(label)
+        tab.wait(lambda value=value: vote(tab, value) == "true")
+        tab.wait(lambda value=value: score(page, langfuse, trace_id) == value)
+    assert vote(tab, 1) == "false"
+
+
+def vote(tab, value):
+    return tab.one(f"[data-vote='{value}']").get_attribute("aria-pressed")
+
+
+def score(page, langfuse, trace_id):
+    """The value of the trace's feedback; the request has what could not be sent exported again."""
+    httpx.get(f"{page.url}health", timeout=60, trust_env=False)
+    return langfuse.records.scores.get(f"{trace_id}-user-feedback", {}).get("value")
 
 
 def test_tools_are_shown_as_they_run(page, tab):

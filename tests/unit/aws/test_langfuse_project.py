@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.aws import deploy, langfuse_project, put_secret
+from tools.aws import deploy, langfuse_project, put_secret, status
 from tools.aws.account import Account
 from tools.aws.arguments import Target
 from tools.local.fakes.langfuse_records import PROJECT_ID
@@ -175,3 +175,20 @@ def test_a_project_in_the_options_is_kept_and_compared(fake_aws, target, capsys)
 
     assert kept == ["-c", "default_secret=true"]
     assert f"the keys belong to the project {PROJECT_ID}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("deployed", "new", "project"),
+    [
+        ({"langfuse_host": "a", "langfuse_project": "p1"}, {"langfuse_host": "a"}, "p1"),
+        ({"langfuse_host": "a", "langfuse_project": "p1"}, {"langfuse_host": "b"}, ""),
+        (
+            {"langfuse_host": "a", "langfuse_project": "p1"},
+            {"langfuse_host": "a", "langfuse_project": "p2"},
+            "p2",
+        ),
+        ({}, {"langfuse_host": "a"}, ""),
+    ],
+)
+def test_the_status_shows_no_change_of_a_project_that_deploy_found(deployed, new, project: str) -> None:
+    assert status.expected(deployed, new)["langfuse_project"] == project

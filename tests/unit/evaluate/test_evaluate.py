@@ -13,6 +13,7 @@ from tools.evaluate.evaluators import expected, load_evaluators
 from tools.evaluate.items import read_items
 from tools.local.fakes.langfuse_server import FakeLangfuse
 
+LINKS = {"trace_id": "a" * 32, "trace_url": "https://lf/trace/" + "a" * 32}
 ANSWERS = {"two": "It is 2.", "json": '{"a": 1, "b": [1, 2]}', "fails": None}
 
 
@@ -31,7 +32,7 @@ class Agent:
                     agent.active += 1
                     agent.most_active = max(agent.most_active, agent.active)
                 answer = ANSWERS.get(body["query"], "?")
-                response = {"success": True, "response": answer, "trace_url": "https://lf/trace/" + "a" * 32}
+                response = {"success": True, "response": answer, **LINKS}
                 if answer is None:
                     response = {"success": False, "error": {"code": "model_error", "message": "broke off"}}
                 data = json.dumps(response).encode()
@@ -135,11 +136,18 @@ def test_with_keys_the_experiment_is_recorded_with_scores_and_the_runs_traces(ev
     langfuse.records.datasets["questions"] = [{"input": "two", "expectedOutput": "2", "metadata": {}}]
     code, report = evaluate("--dataset", "questions", "--name", "nightly", environ=environ)
     assert (code, report["score"]) == (0, 1.0)
-    root = next(trace.root for trace in langfuse.traces() if trace.root.name == "experiment-item-run")
-    assert json.loads(root.attributes["langfuse.observation.output"])["trace_url"].startswith(
-        "https://lf/trace/"
-    )
-    assert {score["name"] for score in langfuse.records.scores.values()} == {"contains", "answered"}
+    trace = next(trace for trace in langfuse.traces() if trace.root.name == "experiment-item-run")
+    output = json.loads(trace.root.attributes["langfuse.observation.output"])
+    assert LINKS.items() <= output.items()
+    (task,) = trace.named("experiment-item-task")
+    assert json.loads(task.attributes["langfuse.observation.metadata.trace_id"]) == LINKS["trace_id"]
+    scores = [(score["traceId"], score["name"]) for score in langfuse.records.scores.values()]
+    of_both = [
+        (trace_id, name)
+        for trace_id in (trace.trace_id, LINKS["trace_id"])
+        for name in ("contains", "answered")
+    ]
+    assert sorted(scores) == sorted(of_both)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Usage, limits, cancellation and events cover every agent of a run."""
 
+import asyncio
 import json
+import threading
 
 import pytest
 from strands import Agent, tool
@@ -31,8 +33,8 @@ def asking(event, context):
 
         handler = Handler(Settings(**settings), build, RunTracer(), Finished())
 
-        def ask(query="Hello"):
-            response = handler(event({"query": query}), context())
+        def ask(query="Hello", seconds=30.0):
+            response = handler(event({"query": query}), context(seconds))
             return json.loads(response["body"])
 
         return ask
@@ -122,6 +124,52 @@ def test_after_the_deadline_no_agent_of_the_run_calls_its_model():
     with run.observing():
         Agent(model=model)("Hello")
     assert model.requests == []
+
+
+class HangingModel(ScriptedModel):
+    """A model whose response does not begin until `released` is set."""
+
+    def __init__(self):
+        super().__init__("Late.")
+        self.called, self.released = threading.Event(), threading.Event()
+
+    async def stream(self, *args, **kwargs):
+        self.called.set()
+        while not self.released.is_set():
+            await asyncio.sleep(0.01)
+        async for event in super().stream(*args, **kwargs):
+            yield event
+
+
+@pytest.fixture
+def hanging():
+    model = HangingModel()
+    yield model
+    model.released.set()
+
+
+def graph_of(model):
+    def build(callback_handler=None, session_manager=None):
+        builder = GraphBuilder()
+        builder.add_node(Agent(model=model, name="researcher"), "research")
+        return builder.build()
+
+    return build
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda model: coordinator(Agent(model=model, name="researcher").as_tool()),
+        lambda model: coordinator(tool(name="researcher")(lambda topic: str(Agent(model=model)(topic)))),
+        graph_of,
+    ],
+    ids=["agent as a tool", "agent in a tool", "graph"],
+)
+def test_a_nested_agent_that_hangs_ends_the_run_at_its_deadline(asking, hanging, build):
+    answer = asking(build(hanging))(seconds=2)
+    assert hanging.called.is_set()
+    assert answer["error"]["code"] == "deadline_exceeded"
 
 
 def test_events_of_nested_agents_name_the_agent(asking):

@@ -74,6 +74,8 @@ class FakeBedrock(HttpServer):
         """Every request's decoded body, oldest first, with the model id under `modelId`."""
         self.first_word_at = 0.0
         """When the last stream's first word left, by `time.perf_counter`."""
+        self.model_faults: dict[str, str] = {}
+        """The fault of every call of a model, by the model's id: a key of `FAULTS`."""
         self._faults = FaultInjector(FAULTS)
         self._seen: Counter[str] = Counter()
         self._prefixes: set[str] = set()
@@ -92,7 +94,7 @@ class FakeBedrock(HttpServer):
         del self.requests[:-KEPT]
         if rejected := converse_rules.violation(request):
             return _refuse(exchange, 400, "ValidationException", rejected)
-        fault = self._fault(fake_model.question(request))
+        fault = self.model_faults.get(unquote(path[1])) or self._fault(fake_model.question(request))
         if fault in REFUSALS:
             return _refuse(exchange, *REFUSALS[fault])
         if fault == "hang":

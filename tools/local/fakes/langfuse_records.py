@@ -35,7 +35,7 @@ class LangfuseRecords:
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> Answer | None:
         """The response to a request; None for a path that the fake does not have."""
         routes: dict[str, Callable[[], Answer]] = {
-            "GET /api/public/projects": lambda: (200, {"data": [{"id": PROJECT_ID, "name": "local"}]}),
+            "GET /api/public/projects": lambda: (200, {"data": [_PROJECT]}),
             "POST /api/public/scores": lambda: self._create_scores(json.loads(body)),
             "GET /api/public/dataset-items": lambda: self._items(query.get("datasetName", "")),
             "POST /api/public/dataset-run-items": lambda: self._run_item(json.loads(body)),
@@ -110,4 +110,11 @@ class LangfuseRecords:
         return 200, {**body, **known, "datasetRunName": body.get("runName"), **_TIMES}
 
 
+_PROJECT = {
+    "id": PROJECT_ID,
+    "name": "local",
+    "organization": {"id": "local", "name": "local"},
+    "metadata": {},
+    "retentionDays": None,
+}
 _TIMES = {"createdAt": "2026-11-01T00:00:00.000Z", "updatedAt": "2026-11-01T00:00:00.000Z"}

@@ -44,6 +44,8 @@ def observation_view(span: Span) -> dict[str, Any]:
     return {
         "name": span.name,
         "type": _type(span),
+        "startNs": span.start_ns,
+        "endNs": span.end_ns,
         "level": attributes.get(OBSERVATION + "level", "ERROR" if failed else "DEFAULT"),
         "model": attributes.get("gen_ai.request.model"),
         "usage": _usage(span),

@@ -4,6 +4,7 @@ Environment: EARLY names what exists before the user's module, MODEL how the mod
 one line of standard output.
 """
 
+import asyncio
 import json
 import os
 import sys
@@ -62,6 +63,11 @@ SCRIPTS = {
 
 class Model(ScriptedModel):
     config = {"model_id": "scripted", "max_tokens": 77, "temperature": 0.5, "api_key": "CANARY-CONFIG"}  # noqa: RUF012
+
+    async def stream(self, *args, **kwargs):
+        await asyncio.sleep(0.02)  # Strands reports no time to first token of 0 ms
+        async for event in super().stream(*args, **kwargs):
+            yield event
 
 
 def build_model(settings, session):

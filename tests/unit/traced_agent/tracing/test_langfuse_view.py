@@ -1,5 +1,6 @@
 """What Langfuse shows of runs, compared with what happened; and what may not leave the function."""
 
+import datetime as dt
 import gzip
 import json
 import os
@@ -92,6 +93,9 @@ def test_tokens_are_counted_once_and_the_agent_is_an_agent(answered):
 def test_model_calls_show_parameters_and_readable_messages(answered):
     chat = answered.observation("chat")
     assert chat["parameters"] == {"max_tokens": 77, "temperature": 0.5}
+    started, ended = (dt.datetime.fromtimestamp(chat[name] / 1e9, dt.UTC) for name in ("startNs", "endNs"))
+    first_token = dt.datetime.fromisoformat(chat["completionStartTime"])
+    assert started + dt.timedelta(milliseconds=19) <= first_token <= ended
     assert chat["readable"]
     assert "CANARY-PROMPT" in json.dumps(chat["input"])
     assert "CANARY-ARGUMENT" in json.dumps(chat["output"])

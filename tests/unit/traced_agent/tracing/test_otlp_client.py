@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests.unit.traced_agent.tracing.connect_proxy import ConnectProxy
 from traced_agent.tracing.otlp_client import OtlpClient
 from traced_agent.tracing.otlp_encoding import otlp_headers
 
@@ -114,3 +115,39 @@ def test_a_host_that_needs_none_is_asked_itself(tracing_to, backend, monkeypatch
     traced.run("one")
     traced.export()
     assert backend.names == ["one"]
+
+
+@pytest.fixture
+def export_through_proxy(tracing_to, tls, certificate, monkeypatch):
+    """Exports a run over TLS through a proxy that needs credentials; returns the proxy and the tracing."""
+    for name in ("no_proxy", "NO_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with ConnectProxy("user", "p@ss:word/1") as proxy:
+
+        def export(user_info):
+            monkeypatch.setenv("https_proxy", f"http://{user_info}{proxy.address}")
+            traced = tracing_to(To(tls[0], SSL_CERT_FILE=str(certificate / "certificate.pem")))
+            traced.run("one")
+            traced.export()
+            return proxy, traced
+
+        yield export
+
+
+def test_the_credentials_of_a_proxy_are_sent_to_it_alone(export_through_proxy, tls):
+    proxy, _ = export_through_proxy("user:p%40ss%3Aword%2F1@")
+    _, backend = tls
+    assert proxy.statuses == [200]
+    assert backend.names == ["one"]
+    headers, _ = backend.requests[0]
+    assert "Proxy-Authorization" not in headers
+
+
+@pytest.mark.parametrize("user_info", ["", "user:canary@"])
+def test_a_proxy_that_rejects_the_credentials_is_reported(export_through_proxy, tls, caplog, user_info):
+    proxy, traced = export_through_proxy(user_info)
+    _, backend = tls
+    assert set(proxy.statuses) == {407}
+    assert (backend.requests, traced.waiting) == ([], ["one"])
+    assert "407 Proxy Authentication Required" in caplog.text
+    assert "canary" not in caplog.text
