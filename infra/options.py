@@ -75,8 +75,8 @@ class Options:
     )
     langfuse_project: str = setting(
         "langfuse_project_id",
-        "The id of the Langfuse project, for the addresses of traces; `hatch run deploy` asks Langfuse for it, "
-        "and without it the function learns it at its first export",
+        "The id of the Langfuse project, for the addresses of traces; `hatch run deploy` asks Langfuse for "
+        "it, and without it the function learns it at its first export",
     )
     prompt: str = setting(
         "prompt", "The system prompt in Langfuse, as `NAME` or `NAME@LABEL`, instead of the one in `agent.py`"

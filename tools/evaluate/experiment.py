@@ -134,12 +134,14 @@ class Experiment:
     def _score_trace(self, trace_id: str | None, evaluations: Sequence[Evaluation]) -> None:
         """Give the run's own trace the scores too; the SDK gives them to the trace of the item."""
         for evaluation in evaluations if trace_id else ():
+            value: Any = evaluation.value  # a number or a text, as `data_type` says
+            data_type: Any = evaluation.data_type
             self.langfuse.create_score(
                 score_id=f"{trace_id}-{evaluation.name}",
                 trace_id=trace_id,
                 name=evaluation.name,
-                value=evaluation.value,
-                data_type=evaluation.data_type,
+                value=value,
+                data_type=data_type,
                 comment=evaluation.comment,
             )
 
