@@ -2,45 +2,36 @@
 
 import functools
 import hashlib
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import layers
-from tools import archives, cache
+from tools import archives, cache, cache_limit
 from tools.cache import CACHE
-
-_KEPT = 5
-"""Layer trees that are kept regardless of their age."""
-
-_IN_USE_S = 24 * 3600
-"""A running function may import from a tree for so long after it was requested."""
 
 
 def unpack(zips: Sequence[Path], *, store: Path = CACHE) -> Path:
-    """A folder that holds the zips' union, as Lambda mounts it at /opt; not to be written to."""
+    """A folder that holds the zips' union, as Lambda mounts it at /opt; do not write to it.
+
+    It is kept at least until this process ends: a running function imports from it.
+    """
     folder = store / "layer-trees"
     tree = folder / hashlib.sha256("".join(map(layers.sha256, zips)).encode()).hexdigest()[:16]
-    if not tree.exists():
-        cache.make_folder(folder)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".", ignore_cleanup_errors=True) as scratch:
-            with ThreadPoolExecutor() as pool:
-                list(pool.map(functools.partial(archives.extract, target=Path(scratch, "opt")), zips))
-            _publish(Path(scratch, "opt"), tree)
-    tree.touch()
-    _clear(folder)
+    while not cache_limit.hold(tree):
+        _unpack(zips, tree)
+        cache_limit.trim(store)
     return tree
 
 
-def _clear(folder: Path) -> None:
-    newest_first = sorted(((path.stat().st_mtime, path) for path in folder.glob("[!.]*")), reverse=True)
-    for used, tree in newest_first[_KEPT:]:
-        if used < time.time() - _IN_USE_S:
-            shutil.rmtree(tree, ignore_errors=True)
+def _unpack(zips: Sequence[Path], tree: Path) -> None:
+    cache.make_folder(tree.parent)
+    with tempfile.TemporaryDirectory(dir=tree.parent, prefix=".", ignore_cleanup_errors=True) as scratch:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(functools.partial(archives.extract, target=Path(scratch, "opt")), zips))
+        _publish(Path(scratch, "opt"), tree)
 
 
 @contextmanager

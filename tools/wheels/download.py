@@ -16,6 +16,7 @@ from packaging.utils import parse_wheel_filename
 
 import layers
 from layers import target
+from tools import cache_limit
 from tools.cache import CACHE, make_folder
 from tools.command import ERR, Failure
 from tools.wheels.lock_file import Pin, read_lock
@@ -90,6 +91,7 @@ def _cached(pin: Pin, store: Path, ranks: Mapping[tags.Tag, int]) -> Path | None
                 found[wheel] = min(matching)
     for wheel in sorted(found, key=lambda wheel: found[wheel]):
         if sha256(wheel) == wheel.parent.name:
+            cache_limit.mark_used(wheel.parent)
             return wheel
         wheel.unlink()
     return None

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import layers
 from layers import Layer
@@ -23,6 +24,10 @@ from tools.wheels import read_lock
 
 PAGE = (Path(__file__).parents[3] / "docs" / "layers.md").read_text("utf-8")
 ROWS = re.findall(r"^\| `([^`]+>=[^`]+)` \| `([\w.]+)` \| ([\d.]+) \| ([\d.]+) \|", PAGE, re.MULTILINE)
+WELL_KNOWN = {
+    *("numpy", "pandas", "pyarrow", "pillow", "lxml", "psycopg", "sqlalchemy", "cryptography"),
+    *("google-cloud-storage", "azure-identity", "openai", "anthropic", "strands-agents-tools", "mcp"),
+}
 DEFAULT = ("pillow", "psycopg[binary]", "sqlalchemy")
 CHOSEN = [row for row in ROWS if os.environ.get("TEST_ALL_PACKAGES") or row[0].partition(">=")[0] in DEFAULT]
 
@@ -54,6 +59,10 @@ def measured(folder: Path, requirement: str, module: str) -> tuple[float, float,
     zipped = {entry.filename.removeprefix("python/"): entry.compress_size for entry in contents.entries}
     sizes = (sum(zipped[path] for path in added), sum(contents.size(path) for path in added))
     return sizes[0] / 1e6, sizes[1] / 1e6, wrong
+
+
+def test_every_well_known_package_is_in_the_table():
+    assert {Requirement(row[0]).name for row in ROWS} == WELL_KNOWN
 
 
 @pytest.mark.parametrize("row", CHOSEN, ids=[row[0] for row in CHOSEN])

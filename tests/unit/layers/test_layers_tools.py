@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 import time
 import zipfile
@@ -8,7 +9,7 @@ import pytest
 
 from layers import interpreter
 from layers.interpreter import InterpreterError
-from tools import cache, wheels
+from tools import cache, cache_limit, wheels
 from tools.build_layers import layer_tree
 from tools.build_layers.checks.boto_clients import requested_services
 from tools.build_layers.target_scripts.compile_wheel import installed_path
@@ -123,18 +124,30 @@ def test_the_services_that_code_uses_are_read_from_it(call, services):
     assert [service for _, service in requested_services(call.encode())] == services
 
 
+UNPACK = """
+import sys
+from pathlib import Path
+from tools.build_layers import layer_tree
+
+print(layer_tree.unpack([Path(sys.argv[1])], store=Path(sys.argv[2])))
+"""
+
+
 def test_trees_that_a_running_function_may_import_from_are_kept(tmp_path):
-    trees = []
-    for number in range(8):
-        layer = tmp_path / f"{number}.zip"
+    zips = [tmp_path / f"{number}.zip" for number in range(8)]
+    for number, layer in enumerate(zips):
         with zipfile.ZipFile(layer, "w") as archive:
             archive.writestr("python/number.py", str(number))
-        trees.append(layer_tree.unpack([layer], store=tmp_path))
+    trees = [layer_tree.unpack([layer], store=tmp_path) for layer in zips[:4]]
+    for layer in zips[4:]:  # by processes that have ended
+        command = [sys.executable, "-c", UNPACK, str(layer), str(tmp_path)]
+        ran = subprocess.run(command, check=True, capture_output=True, encoding="utf-8")
+        trees.append(Path(ran.stdout.strip()))
     assert all(tree.is_dir() for tree in trees)
 
     days_ago = time.time() - 2 * 24 * 3600
-    for tree in trees[:4]:
+    for tree in trees:
         os.utime(tree, (days_ago, days_ago))
-    layer_tree.unpack([tmp_path / "7.zip"], store=tmp_path)
-    assert sum(tree.is_dir() for tree in trees) == 5
-    assert all(tree.is_dir() for tree in trees[4:])
+    cache_limit.trim(tmp_path, limit=0)
+    assert all(tree.is_dir() for tree in trees[:4])
+    assert not any(tree.exists() for tree in trees[4:])

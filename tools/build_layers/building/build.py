@@ -14,7 +14,7 @@ from filelock import FileLock
 
 import layers
 from layers import Layer
-from tools import cache, wheels
+from tools import cache, cache_limit, wheels
 from tools.build_layers.building import selection
 from tools.build_layers.building.compiled_wheels import CompiledWheel, compile_all
 from tools.build_layers.progress import Progress, Silent
@@ -39,6 +39,7 @@ def build(
             stale = [layer for layer in stack if layers.stale_reason(layer)]
             if stale:
                 _build(stale, store, progress or Silent())
+                cache_limit.trim(store)
             return stale
 
 

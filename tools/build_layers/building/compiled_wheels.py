@@ -20,7 +20,7 @@ from packaging.metadata import RawMetadata, parse_email
 from packaging.utils import parse_wheel_filename
 
 from layers import interpreter
-from tools import cache, zip_entries
+from tools import cache, cache_limit, zip_entries
 from tools.build_layers.building.compiler_pool import compiler_pool
 from tools.build_layers.progress import Progress
 from tools.build_layers.target_scripts import compile_wheel
@@ -91,6 +91,7 @@ def compile_all(wheels: Iterable[Path], store: Path, progress: Progress) -> list
             if data is None:
                 data = compiled(wheel)
                 cache.write(kept, _tag(data, wheel, key) + data)
+            cache_limit.mark_used(kept)
             progress.advance()
             return read_compiled(wheel, data)
 

@@ -1,0 +1,130 @@
+"""Limits the size of the cache folder: the entries that were used least recently are deleted."""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.cache import CACHE
+
+try:
+    import fcntl
+except ImportError:  # Windows, which does not rename or delete a folder with open files
+    fcntl = None  # type: ignore[assignment]
+
+LIMIT_BYTES = 1_000_000_000
+
+_DEPTHS = {"wheels": 2, "compiled": 2, "layer-trees": 1, "runtime": 1}
+"""How many levels below a folder of the cache its entries are; any other folder is one entry."""
+
+_RECENT_S = 1800
+"""Another command may still read what was used so recently."""
+
+_DELETED = ".deleted-"
+_held: list[int] = []
+
+
+@dataclass(frozen=True)
+class _Entry:
+    path: Path
+    used: float
+    size: int
+
+
+def mark_used(path: Path) -> None:
+    """Record that an entry is used now."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
+def hold(folder: Path) -> bool:
+    """Keep a folder of the cache until this process ends; False if another process has just deleted it."""
+    mark_used(folder)
+    with contextlib.suppress(OSError):
+        if fcntl:
+            handle = os.open(folder, os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_SH)  # waits until a deletion that has begun is done
+            _held.append(handle)
+    return folder.exists()
+
+
+def trim(folder: Path = CACHE, *, limit: int = LIMIT_BYTES, now: float | None = None) -> int:
+    """Delete entries until the folder has at most `limit` bytes; returns how many bytes were deleted.
+
+    Entries that a running process holds, or that were used in the last half hour, are kept.
+    """
+    oldest_first = sorted(_entries(folder), key=lambda entry: entry.used)
+    excess = sum(entry.size for entry in oldest_first) - limit
+    deleted = 0
+    for entry in oldest_first:
+        if deleted >= excess or entry.used > (now or time.time()) - _RECENT_S:
+            break
+        deleted += entry.size if _delete(entry.path) else 0
+    return deleted
+
+
+def _entries(folder: Path) -> Iterator[_Entry]:
+    for group in _folders(folder):
+        paths = [group]
+        for _ in range(_DEPTHS.get(group.name, 0)):
+            paths = [child for path in paths if path.is_dir() for child in path.iterdir()]
+        for path in paths:
+            if path.name.startswith(_DELETED):  # an earlier deletion was interrupted
+                yield _Entry(path, 0, _size(path)[0])
+            elif not path.name.startswith("."):
+                size, newest = _size(path)
+                used = path.lstat().st_mtime if group.name in _DEPTHS else newest
+                yield _Entry(path, used, size)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
+
+def _size(path: Path) -> tuple[int, float]:
+    """An entry's bytes, and the time of its newest file."""
+    size, newest = 0, 0.0
+    files = (
+        [path] if path.is_file() else (Path(root, name) for root, _, names in os.walk(path) for name in names)
+    )
+    for file in files:
+        with contextlib.suppress(OSError):  # deleted since it was listed
+            stat = file.lstat()
+            size, newest = size + stat.st_size, max(newest, stat.st_mtime)
+    return size, newest
+
+
+def _delete(path: Path) -> bool:
+    """Delete an entry at once for all other processes; False if one of them holds it."""
+    hidden = path if path.name.startswith(_DELETED) else path.with_name(f"{_DELETED}{path.name}")
+    try:
+        with _exclusive(path):
+            path.rename(hidden)
+    except OSError:  # held by a process, or open on Windows
+        return False
+    if hidden.is_dir():
+        shutil.rmtree(hidden, ignore_errors=True)
+    else:
+        hidden.unlink(missing_ok=True)
+    return True
+
+
+@contextlib.contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    """Hold an entry alone.
+
+    Raises:
+        OSError: another process holds it.
+    """
+    if not fcntl or not path.is_dir():
+        yield
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
