@@ -27,6 +27,16 @@ def target_python() -> TargetPython:
     return TargetPython(None, target.VERSION, [target.ABI], "cp")
 
 
+def hashes(repository: Any, requirement: Any) -> dict[str, str]:
+    """The hashes of a pinned requirement's files, as the index's page states them, by the files' addresses.
+
+    It replaces a function of pip-compile that reads PyPI's JSON API. pip-compile downloads and hashes every
+    file that the API does not list, which for a mirror is all wheels for all platforms.
+    """
+    links = [candidate.link for candidate in repository._get_matching_candidates(requirement)]  # noqa: SLF001
+    return {link.url: f"sha256:{link.hash}" for link in links if link.hash_name == "sha256"}
+
+
 def needed_glibc(finder: Any, name: str, version: str) -> tuple[int, int] | None:
     """The oldest glibc that a wheel of this version needs; None if one of them needs none."""
     needed = []

@@ -1,6 +1,7 @@
 """Resolves the requirements of all layers together, and splits the result between the layers."""
 
 import contextlib
+import itertools
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from tools.build_layers.checks import files, metadata
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import read_wheels
 from tools.build_layers.checks.result import Harmless
-from tools.build_layers.locking import requirements
+from tools.build_layers.locking import lock_split, requirements
 from tools.build_layers.locking.pip_compile import Resolution, UnsolvedError, compile_lock
 from tools.command import Failure
 
@@ -45,8 +46,7 @@ def resolve(stack: Sequence[Layer], *, upgrade: bool = False, upgrade_packages: 
     Raises:
         Failure: the requirements cannot be satisfied, or the index cannot be reached.
     """
-    for layer in stack:
-        requirements.read(layer)
+    required = [requirements.read(layer) for layer in stack]
     present = "" if upgrade else "".join(_read(layer.lock) for layer in stack)
     _reject_unlocked(upgrade_packages, present)
     sources = [layer.requirements for layer in stack]
@@ -55,8 +55,10 @@ def resolve(stack: Sequence[Layer], *, upgrade: bool = False, upgrade_packages: 
     joint = _compile(sources, present, upgrade_packages)
     texts, taken = [], set[str]()
     for count in range(1, len(stack)):
-        texts.append(_without(_compile(sources[:count], joint.text).text, taken))
-        taken |= wheels.read_lock(texts[-1]).keys()
+        names = lock_split.closure(joint.dependencies, itertools.chain(*required[:count]))
+        named = [source.relative_to(source.parents[2]).as_posix() for source in sources[:count]]
+        texts.append(_without(lock_split.lock_of(joint.text, names, named), taken))
+        taken |= names
     return Locks([*texts, _without(joint.text, taken)], joint.newer)
 
 

@@ -20,12 +20,15 @@ import click
 from pip._internal.commands.install import InstallCommand
 from pip._internal.exceptions import PipError
 from piptools.exceptions import PipToolsError
+from piptools.repositories import PyPIRepository
+from piptools.resolver import BacktrackingResolver
 from piptools.scripts.compile import cli
 
 import layers
 from layers import target
 from tools import wheels
 from tools.build_layers.locking import index_contents
+from tools.build_layers.locking.lock_split import Dependencies
 from tools.command import Failure
 from tools.wheels.pip_errors import NO_MATCH, no_wheel
 from tools.wheels.pip_for_target import pip_for_target
@@ -50,10 +53,11 @@ class UnsolvedError(Failure):
 
 @dataclass(frozen=True)
 class Resolution:
-    """A lock's text, and which of its new pins need a newer glibc than manylinux2014."""
+    """A lock's text, which new pins need a newer glibc than manylinux2014, and what each pin needs."""
 
     text: str
     newer: Mapping[str, tuple[int, int]]
+    dependencies: Dependencies
 
 
 def compile_lock(
@@ -79,6 +83,7 @@ def compile_lock(
         Failure: the index cannot be reached.
     """
     finders: list[Any] = []
+    results: list[Any] = []
     failures: list[str] = []
     base = requirements[0].parents[2]
     with tempfile.TemporaryDirectory() as scratch, _errors_explained(finders, failures) as output:
@@ -92,11 +97,17 @@ def compile_lock(
             contextlib.chdir(base),
             contextlib.redirect_stderr(output),
             pip_for_target(layers.ARCHITECTURE, newer=newer, pinned=pinned, failures=failures),
-            _resolver_for_target(finders),
+            _resolver_for_target(finders, results),
         ):
             cli.main(arguments, standalone_mode=False)
             text = "".join(pin.text for pin in wheels.read_lock(lock.read_text("utf-8")).values())
-            return Resolution(text, _newer(finders[-1], text, present) if finders else {})
+            newer_pins = _newer(finders[-1], text, present) if finders else {}
+            return Resolution(text, newer_pins, _dependencies(results[-1]) if results else {})
+
+
+def _dependencies(result: Any) -> dict[str, list[str]]:
+    """The edges of the resolver's graph, without its root."""
+    return {name: list(result.graph.iter_children(name)) for name in result.graph if name is not None}
 
 
 def _newer(finder: Any, text: str, present: str) -> dict[str, tuple[int, int]]:
@@ -110,12 +121,15 @@ def _newer(finder: Any, text: str, present: str) -> dict[str, tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def _resolver_for_target(finders: list[Any]) -> Iterator[None]:
+def _resolver_for_target(finders: list[Any], results: list[Any]) -> Iterator[None]:
     """Make this process's pip resolve for the target, from its one index and no other source.
+
+    The package finders that pip makes and the resolver's results are added to the lists.
 
     Wheel directories and extra indexes of this machine are not used: other machines do not have them.
     """
     build_finder = InstallCommand._build_package_finder  # noqa: SLF001 - there is no public way
+    get_requirements = BacktrackingResolver._get_install_requirements  # noqa: SLF001
     make_resolver = functools.partial(InstallCommand.make_resolver, py_version_info=target.VERSION)
 
     def target_finder(self: InstallCommand, options: Any, session: Any, **given: Any) -> Any:
@@ -124,10 +138,16 @@ def _resolver_for_target(finders: list[Any]) -> Iterator[None]:
         finders.append(build_finder(self, options, session, **given))
         return finders[-1]
 
+    def requirements_of(self: BacktrackingResolver, resolver_result: Any) -> Any:
+        results.append(resolver_result)
+        return get_requirements(self, resolver_result)
+
     with (
         mock.patch("pip._vendor.packaging.markers.default_environment", target.markers),
         mock.patch.object(InstallCommand, "_build_package_finder", target_finder),
         mock.patch.object(InstallCommand, "make_resolver", staticmethod(make_resolver)),
+        mock.patch.object(BacktrackingResolver, "_get_install_requirements", requirements_of),
+        mock.patch.object(PyPIRepository, "_get_hashes_from_pypi", index_contents.hashes),
         mock.patch.dict(os.environ, {"PIP_RETRIES": "2", "PIP_NO_INPUT": "1", **os.environ}),
     ):
         yield
