@@ -21,6 +21,8 @@ def make_folder(path: Path) -> None:
     Raises:
         Failure: it cannot be created, and what to do.
     """
+    if not path.is_absolute():  # the home folder is unknown, so that a folder named ~ would be created here
+        raise Failure(f"{path} cannot be created (this user has no home folder): set HOME or XDG_CACHE_HOME")
     try:
         if path.is_relative_to(CACHE):
             CACHE.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)

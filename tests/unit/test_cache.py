@@ -2,6 +2,9 @@
 
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +48,27 @@ def test_a_home_that_cannot_be_written_to_is_one_line(cache_folder, tmp_path):
     (tmp_path / "home").write_text("a file")
     with pytest.raises(Failure, match=r"^\S+ cannot be created \(.+\): make it writable, or set XDG_CACHE_"):
         cache.make_folder(cache_folder / "wheels")
+
+
+NO_HOME = """
+import pwd
+from unittest import mock
+
+with mock.patch.object(pwd, "getpwuid", side_effect=KeyError):
+    from tools import cache
+    try:
+        cache.make_folder(cache.CACHE / "wheels")
+    except cache.Failure as failure:
+        print(failure)
+"""
+
+
+def test_a_user_without_a_home_folder_gets_one_line(tmp_path):
+    variables = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    variables["PYTHONPATH"] = str(Path(__file__).parents[2])
+    command = [sys.executable, "-c", NO_HOME]
+    ran = subprocess.run(
+        command, check=True, capture_output=True, encoding="utf-8", cwd=tmp_path, env=variables
+    )
+    assert ran.stdout.endswith("(this user has no home folder): set HOME or XDG_CACHE_HOME\n")
+    assert list(tmp_path.iterdir()) == []
