@@ -2,14 +2,26 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 
 from tools.command import Failure
 
-CACHE = Path(platformdirs.user_cache_dir("strands-langfuse-lambda", appauthor=False))
+
+def _user_folder(folder: Callable[..., str]) -> Path:
+    try:
+        return Path(folder("strands-langfuse-lambda", appauthor=False))
+    except RuntimeError:  # the user has no home folder: `make_folder` reports a relative path
+        return Path("~")
+
+
+CACHE = _user_folder(platformdirs.user_cache_dir)
 """May be deleted at any time: missing files are made again."""
+
+STATE = _user_folder(platformdirs.user_state_dir)
+"""What must not be shared or restored with the cache."""
 
 _PRIVATE = 0o700
 _REMEDY = "make it writable, or set XDG_CACHE_HOME to a folder that is"
@@ -22,7 +34,10 @@ def make_folder(path: Path) -> None:
         Failure: it cannot be created, and what to do.
     """
     if not path.is_absolute():  # the home folder is unknown, so that a folder named ~ would be created here
-        raise Failure(f"{path} cannot be created (this user has no home folder): set HOME or XDG_CACHE_HOME")
+        raise Failure(
+            f"{path} cannot be created (this user has no home folder): set HOME, or XDG_CACHE_HOME and "
+            "XDG_STATE_HOME"
+        )
     try:
         if path.is_relative_to(CACHE):
             CACHE.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)

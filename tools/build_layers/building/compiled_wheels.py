@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-import platformdirs
 from packaging.metadata import RawMetadata, parse_email
 from packaging.utils import parse_wheel_filename
 
@@ -28,9 +27,7 @@ from tools.command import Failure
 from tools.zip_entries import ROOT, Entry, read_entries
 
 _COMPILER = (Path(compile_wheel.__file__), Path(zip_entries.__file__))
-_KEY_FILE = Path(
-    platformdirs.user_state_dir("strands-langfuse-lambda", appauthor=False), "compiled-wheels.key"
-)
+_KEY_FILE = cache.STATE / "compiled-wheels.key"
 _TAG_BYTES = 32
 
 
