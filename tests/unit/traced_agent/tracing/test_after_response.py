@@ -1,91 +1,12 @@
-"""The internal extension exports after the answer, and always asks for the next event."""
+"""The internal extension exports after the response, and always requests the next event."""
 
-import json
-import queue
-import sys
-import threading
 import time
-import types
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.unit.traced_agent.tracing.extension_api import Exports, Lambda
 from traced_agent.settings import Settings
 from traced_agent.tracing import after_response
-
-
-class Lambda:
-    """The Extensions API: events come from a queue; what the extension did is remembered."""
-
-    def __init__(self, register=200):
-        self.events = queue.Queue()
-        self.registered = []
-        self.asked = threading.Semaphore(0)
-        self.asks = 0
-        lambda_ = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                lambda_.registered.append((self.path, self.headers["lambda-extension-name"], body))
-                self.say(register, {"Lambda-Extension-Identifier": "id-1"} if register == 200 else {})
-
-            def do_GET(self):
-                lambda_.asks += 1
-                lambda_.asked.release()
-                assert self.headers["lambda-extension-identifier"] == "id-1"
-                event = lambda_.events.get()
-                if event == "break":
-                    return self.connection.close()
-                return self.say(200 if event else 403, {}, event)
-
-            def say(self, status, headers, body=None):
-                data = json.dumps(body or {}).encode()
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": len(data)}.items():
-                    self.send_header(name, str(value))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *args):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.api = f"127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def invoke(self, request_id, seconds=10.0):
-        deadline = int((time.time() + seconds) * 1000)
-        self.events.put({"eventType": "INVOKE", "requestId": request_id, "deadlineMs": deadline})
-
-    def wait_for_ask(self):
-        assert self.asked.acquire(timeout=5), "the extension did not ask for the next event"
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-class Exports:
-    """Remembers the budgets it was called with; raises what it is told to."""
-
-    def __init__(self):
-        self.budgets = queue.Queue()
-        self.error = None
-
-    def __call__(self, budget_s):
-        self.budgets.put(budget_s)
-        if self.error:
-            raise self.error
-
-    def wait(self):
-        return self.budgets.get(timeout=5)
-
-    @property
-    def none(self):
-        time.sleep(0.1)
-        return self.budgets.empty()
 
 
 @pytest.fixture
@@ -219,53 +140,3 @@ def test_where_nothing_is_traced_there_is_no_extension(aws):
     after = after_response.start_after_response(None, Settings(), {"AWS_LAMBDA_RUNTIME_API": aws.api})
     after.finish("r1", 10)
     assert aws.registered == []
-
-
-class RuntimeClient:
-    """As awslambdaric's: its loop asks for the next request once it has posted the last answer."""
-
-    def __init__(self, *ids):
-        self.ids = list(ids)
-
-    def wait_next_invocation(self):
-        return types.SimpleNamespace(invoke_id=self.ids.pop(0))
-
-
-@pytest.fixture
-def runtime(monkeypatch):
-    """AWS's runtime client, as far as its name and its class are concerned."""
-    client = types.ModuleType("awslambdaric.lambda_runtime_client")
-    client.LambdaRuntimeClient = type("LambdaRuntimeClient", (RuntimeClient,), {})
-    monkeypatch.setitem(sys.modules, client.__name__, client)
-    return client.LambdaRuntimeClient("r1", "r2", "r3")
-
-
-def test_with_awss_runtime_client_the_answer_is_out_when_the_next_request_is_asked_for(
-    runtime, started, aws, export
-):
-    runtime.wait_next_invocation()
-    aws.invoke("r1")
-    started.finish("r1", 10)
-    assert export.none, "the handler has returned, but its answer is not posted yet"
-    assert runtime.wait_next_invocation().invoke_id == "r2"
-    export.wait()
-    aws.wait_for_ask()
-
-
-def test_a_runtime_client_that_never_says_that_the_answer_is_out_does_not_hold_the_environment(
-    runtime, started, aws, export
-):
-    aws.invoke("r1", seconds=60)
-    started.finish("r1", 60)
-    assert export.none
-    export.wait()
-    aws.wait_for_ask()
-
-
-def test_with_awss_runtime_client_a_request_that_our_handler_never_saw_is_answered_too(
-    runtime, started, aws, export
-):
-    runtime.wait_next_invocation()
-    aws.invoke("r1")
-    runtime.wait_next_invocation()
-    export.wait()

@@ -1,48 +1,16 @@
-"""Every run is recorded whole, once, with what it carries."""
+"""Every run is recorded completely and once, with its attributes."""
 
 import json
-import os
-import random
-import threading
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.trace import StatusCode
 
+from tests.unit.traced_agent.tracing.recorded_runs import CALLER, Recorded
 from traced_agent import __version__
 from traced_agent.settings import Settings
 from traced_agent.tracing.observation import Observation
-from traced_agent.tracing.spans import (
-    SCOPE,
-    RandomIdGenerator,
-    RunSpans,
-    RunTracerProvider,
-    SpanBuffer,
-    build_resource,
-)
 from traced_agent.tracing.tracer import RunTracer
-
-CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-class Recorded:
-    """RunTracer over a provider that is not the process's, whose finished runs are looked at."""
-
-    def __init__(self, settings=None, sample_rate=1.0):
-        settings = settings or Settings(langfuse_host="https://lf.example.com")
-        self.buffer = SpanBuffer(sample_rate)
-        about = build_resource({}, version="1", environment="", release="")
-        self.tracer = RunTracerProvider(self.buffer, about).get_tracer(SCOPE)
-        self.tracing = RunTracer(settings, self.tracer)
-
-    def observe(self, **about):
-        return self.tracing.observe(**{"name": "query", "run_id": "r1", "query": {"query": "Hi"}, **about})
-
-    def spans(self):
-        """Of the one run there is, by name."""
-        (run,) = self.buffer.finished
-        return {span.name: span for span in run}
 
 
 @pytest.fixture
@@ -188,87 +156,6 @@ def test_what_an_abandoned_thread_has_open_enters_the_trace_with_the_reason(reco
     assert spans["call"].attributes["model"] == "m"
     assert [event.name for event in spans["call"].events] == ["asked"]
     assert "late" not in spans["call"].attributes
-
-
-def test_runs_at_the_same_time_do_not_mix(recorded):
-    def one(name):
-        with recorded.observe(name=name, session_id=name):
-            for number in range(20):
-                recorded.tracer.start_span(f"{name}-{number}").end()
-
-    threads = [threading.Thread(target=one, args=(name,)) for name in "abcd"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for run in recorded.buffer.finished:
-        assert len(run) == 21
-        assert {span.attributes["session.id"] for span in run} == {run[-1].name}
-
-
-@pytest.mark.parametrize(("rate", "kept"), [(0.0, 0), (1.0, 200)])
-def test_sampling_takes_whole_runs(rate, kept):
-    recorded = Recorded(sample_rate=rate)
-    for _ in range(200):
-        with recorded.observe():
-            recorded.tracer.start_span("child").end()
-    assert [len(run) for run in recorded.buffer.finished] == [2] * kept
-
-
-def test_sampling_takes_about_its_share():
-    recorded = Recorded(sample_rate=0.5)
-    for _ in range(400):
-        with recorded.observe():
-            pass
-    assert 120 < len(recorded.buffer.finished) < 280
-
-
-def test_a_run_in_error_is_kept_whatever_the_sampling():
-    recorded = Recorded(sample_rate=0.0)
-    with recorded.observe() as observation:
-        recorded.tracer.start_span("child").end()
-        observation.fail("internal_error", "oops")
-    assert set(recorded.spans()) == {"query", "child"}
-
-
-def test_ids_do_not_come_from_pythons_generator_which_copies_of_a_process_share():
-    ids = RandomIdGenerator()
-    random.seed(7)
-    first = ids.generate_trace_id(), ids.generate_span_id()
-    random.seed(7)
-    assert (ids.generate_trace_id(), ids.generate_span_id()) != first
-    assert first[0] < 2**128
-    assert first[1] < 2**64
-
-
-def test_forked_copies_never_share_an_id(recorded):
-    reads, writes = os.pipe()
-    for _ in range(2):
-        if os.fork() == 0:
-            os.write(writes, recorded.tracer.start_span("x").get_span_context().trace_id.to_bytes(16))
-            os._exit(0)
-        os.wait()
-    ids = os.read(reads, 64)
-    assert len(ids) == 32
-    assert ids[:16] != ids[16:]
-
-
-def test_a_span_that_belongs_to_no_run_is_a_run_of_its_own(recorded):
-    with recorded.tracer.start_as_current_span("mine", context=RunSpans({"a": 1}).attach_to(Context())):
-        pass
-    assert recorded.spans()["mine"].attributes["a"] == 1
-
-
-def test_the_resource_says_which_function_environment_and_release():
-    environ = {"AWS_LAMBDA_FUNCTION_NAME": "fn"}
-    about = build_resource(environ, version="1.2", environment="prod", release="r9").attributes
-    assert about["service.name"] == "fn"
-    assert about["service.version"] == "1.2"
-    assert about["langfuse.environment"] == "prod"
-    assert about["langfuse.release"] == "r9"
-    named = build_resource({**environ, "OTEL_SERVICE_NAME": "mine"}, version="1", environment="", release="")
-    assert named.attributes["service.name"] == "mine"
-    assert "langfuse.release" not in named.attributes
 
 
 def test_text_streamed_before_a_failure_is_in_the_trace(recorded):

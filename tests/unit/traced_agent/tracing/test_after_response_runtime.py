@@ -1,0 +1,80 @@
+"""With AWS's runtime client, the export starts when the response was sent."""
+
+import sys
+import types
+
+import pytest
+
+from tests.unit.traced_agent.tracing.extension_api import Exports, Lambda
+from traced_agent.settings import Settings
+from traced_agent.tracing import after_response
+
+
+@pytest.fixture
+def export():
+    return Exports()
+
+
+@pytest.fixture
+def aws():
+    lambda_ = Lambda()
+    yield lambda_
+    lambda_.close()
+
+
+@pytest.fixture
+def started(aws, export):
+    """The extension, registered and waiting for its first event."""
+    after = after_response.start_after_response(export, Settings(), {"AWS_LAMBDA_RUNTIME_API": aws.api})
+    aws.wait_for_ask()
+    return after
+
+
+class RuntimeClient:
+    """As awslambdaric's: its loop asks for the next request once it has posted the last answer."""
+
+    def __init__(self, *ids):
+        self.ids = list(ids)
+
+    def wait_next_invocation(self):
+        return types.SimpleNamespace(invoke_id=self.ids.pop(0))
+
+
+@pytest.fixture
+def runtime(monkeypatch):
+    """AWS's runtime client, as far as its name and its class are concerned."""
+    client = types.ModuleType("awslambdaric.lambda_runtime_client")
+    client.LambdaRuntimeClient = type("LambdaRuntimeClient", (RuntimeClient,), {})
+    monkeypatch.setitem(sys.modules, client.__name__, client)
+    return client.LambdaRuntimeClient("r1", "r2", "r3")
+
+
+def test_with_awss_runtime_client_the_answer_is_out_when_the_next_request_is_asked_for(
+    runtime, started, aws, export
+):
+    runtime.wait_next_invocation()
+    aws.invoke("r1")
+    started.finish("r1", 10)
+    assert export.none, "the handler has returned, but its answer is not posted yet"
+    assert runtime.wait_next_invocation().invoke_id == "r2"
+    export.wait()
+    aws.wait_for_ask()
+
+
+def test_a_runtime_client_that_never_says_that_the_answer_is_out_does_not_hold_the_environment(
+    runtime, started, aws, export
+):
+    aws.invoke("r1", seconds=60)
+    started.finish("r1", 60)
+    assert export.none
+    export.wait()
+    aws.wait_for_ask()
+
+
+def test_with_awss_runtime_client_a_request_that_our_handler_never_saw_is_answered_too(
+    runtime, started, aws, export
+):
+    runtime.wait_next_invocation()
+    aws.invoke("r1")
+    runtime.wait_next_invocation()
+    export.wait()
