@@ -58,7 +58,7 @@ def test_a_url_for_signed_calls_without_credentials_says_where_to_get_them() -> 
 
 
 @pytest.mark.usefixtures("credentials")
-def test_credentials_that_may_not_call_are_told_what_they_need() -> None:
+def test_credentials_without_permission_get_the_missing_action() -> None:
     with pytest.raises(Failure, match="lambda:InvokeFunctionUrl and lambda:InvokeFunction"):
         _ask(lambda _: httpx.Response(403, json={"Message": "Forbidden"}))
 
@@ -87,7 +87,7 @@ def _stream(*events: tuple[str, dict[str, Any]]) -> httpx.Response:
     return httpx.Response(200, headers={"content-type": "text/event-stream; charset=utf-8"}, text=text)
 
 
-def test_a_stream_is_heard_as_it_comes_and_ends_with_the_answer() -> None:
+def test_stream_events_are_sent_as_they_occur_and_end_with_the_answer() -> None:
     heard: list[tuple[str, Any]] = []
     events = [("start", {"run_id": "1"}), ("text", {"text": "4"}), ("result", ANSWER)]
 

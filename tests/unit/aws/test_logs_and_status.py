@@ -70,7 +70,7 @@ def test_a_line_is_shown_for_people(message: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["3c9dfb1", "3C9DFB1D", '" || $.x = "1'])
-def test_a_run_id_that_is_none_is_rejected(value: str) -> None:
+def test_an_invalid_run_id_is_rejected(value: str) -> None:
     with pytest.raises(logs.argparse.ArgumentTypeError):
         logs.run_id(value)
 

@@ -82,7 +82,7 @@ def test_sent_twice_they_are_still_the_same(langfuse, runs, log, replay):
     assert set(received(langfuse)) == ids(runs)
 
 
-def test_what_was_sent_is_told_to_programs(langfuse, replay, capsys):
+def test_json_output_has_the_number_of_sent_traces(langfuse, replay, capsys):
     assert replay("--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["failed"] == {}

@@ -52,7 +52,7 @@ def test_the_users_langfuse_is_used_and_its_key_goes_to_the_secret_only(langfuse
 
 
 @pytest.mark.parametrize("half", ["LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"])
-def test_half_a_pair_of_keys_is_none(langfuse, half):
+def test_one_key_of_a_pair_is_not_enough(langfuse, half):
     assert backends.traces({half: "own"}, langfuse).context["langfuse_host"] == langfuse.url
 
 

@@ -47,7 +47,7 @@ def test_the_same_question_gives_the_same_answer_and_usage(client):
     assert first["usage"]["totalTokens"] == first["usage"]["inputTokens"] + first["usage"]["outputTokens"] > 0
 
 
-def test_arithmetic_calls_the_calculator_and_then_tells_its_result(client):
+def test_arithmetic_calls_the_calculator_and_answers_with_its_result(client):
     asked = ask("What is 2+2?", toolConfig={"tools": [CALCULATOR]})
     turn = client.converse(**asked)
     assert turn["stopReason"] == "tool_use"
@@ -83,7 +83,7 @@ def test_a_counted_directive_ends_after_its_count(client):
     assert client.converse(**ask("[[throttle 2]] then answer"))["stopReason"] == "end_turn"
 
 
-def test_told_from_python_it_fails_that_many_times(bedrock, client):
+def test_faults_injected_from_python_occur_that_many_times(bedrock, client):
     bedrock.inject_fault("deny", times=1)
     with pytest.raises(ClientError, match="AccessDenied"):
         client.converse(**ask("hello"))
@@ -118,7 +118,7 @@ def test_a_hang_gives_no_byte(client):
         client.converse(**ask("[[hang]]"))
 
 
-def test_a_drip_goes_on_saying_words(client):
+def test_the_drip_fault_keeps_sending_words(client):
     stream = iter(client.converse_stream(**ask("[[drip]]"))["stream"])
     next(stream)
     assert [next(stream)["contentBlockDelta"]["delta"]["text"] for _ in range(2)] == ["drip ", "drip "]

@@ -101,7 +101,7 @@ def test_a_trace_is_a_tree_with_types_inputs_and_tokens():
 @pytest.mark.parametrize(
     ("system", "machine"), [("darwin", "arm64"), ("win32", "AMD64"), ("linux", "aarch64")]
 )
-def test_another_machine_is_told_what_serves(system, machine):
+def test_another_machine_gets_the_requirements_in_one_line(system, machine):
     with pytest.raises(Failure, match="WSL") as failure:
         host_check.check(system, machine)
     assert "\n" not in str(failure.value)
@@ -120,6 +120,6 @@ def test_the_page_lists_every_fault_and_no_other(heading, faults):
     assert dict(rows) == faults
 
 
-def test_a_port_that_is_none_is_one_line():
+def test_an_invalid_port_is_reported_in_one_line():
     with pytest.raises(Failure, match=r"port 99999 cannot be used .*--port"), LocalCloud(port=99999):
         pass

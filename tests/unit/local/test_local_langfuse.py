@@ -48,7 +48,7 @@ def test_an_export_becomes_a_tree(langfuse, path, compression):
     assert langfuse.exports[-1].path == path
 
 
-def test_a_trace_that_does_not_come_is_none(langfuse):
+def test_a_trace_that_does_not_arrive_is_none(langfuse):
     assert langfuse.wait_for("0" * 32, timeout_s=0.05) is None
 
 
@@ -68,20 +68,20 @@ def test_bytes_that_are_no_protobuf_are_400(langfuse):
     ("fault", "status"),
     [("unauthorized", 401), ("too_large", 413), ("unavailable", 503), ("internal", 500), ("html", 200)],
 )
-def test_told_to_refuse_it_refuses_that_many_times(langfuse, fault, status):
+def test_the_reject_fault_occurs_that_many_times(langfuse, fault, status):
     langfuse.inject_fault(fault, times=1)
     assert httpx.post(f"{langfuse.url}/v1/traces", content=b"").status_code == status
     assert httpx.post(f"{langfuse.url}/v1/traces", content=b"").status_code == 200
 
 
 @pytest.mark.parametrize("fault", ["hang", "close"])
-def test_told_to_stall_it_gives_no_answer(langfuse, fault):
+def test_the_stall_fault_sends_no_response(langfuse, fault):
     langfuse.inject_fault(fault)
     with pytest.raises(httpx.TransportError):
         httpx.post(f"{langfuse.url}/v1/traces", content=b"", timeout=0.5)
 
 
-def test_told_to_drip_it_gives_byte_after_byte(langfuse):
+def test_the_drip_fault_sends_single_bytes(langfuse):
     langfuse.inject_fault("drip")
     with httpx.stream("POST", f"{langfuse.url}/v1/traces", content=b"", timeout=5) as response:
         pieces = response.iter_raw()

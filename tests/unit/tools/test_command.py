@@ -40,7 +40,7 @@ def test_a_command_ends_with_its_code_and_at_most_one_line(does: str, code: int,
     assert process.returncode == code
 
 
-def test_who_reads_no_further_is_told_nothing() -> None:
+def test_a_client_that_stops_reading_gets_no_more_events() -> None:
     with command("print('line' * 100_000)", stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr

@@ -101,7 +101,7 @@ def test_half_a_surrogate_pair_from_the_model_does_not_break_the_response(callin
     assert (status, body["response"]) == (200, "a?b")
 
 
-def test_what_follows_the_response_is_told_once_whatever_the_answer(calling, context):
+def test_the_work_after_a_response_starts_once_for_any_response(calling, context):
     called = calling()
     called.post({"query": "Hi"})
     called.post("not json")

@@ -79,14 +79,14 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("failure", "code", "word"), FAILURES.values(), ids=FAILURES)
-def test_a_failure_is_told_by_its_code_and_what_to_do(calling, failure, code, word):
+def test_a_failure_names_its_code_and_a_remedy(calling, failure, code, word):
     status, body, _ = calling(failure, failure, "Four.").post({"query": "Hi"})
     assert (status, body["error"]["code"]) == (errors.STATUS[code], code)
     assert word in body["error"]["message"]
     assert "secret" not in str(body)
 
 
-def test_throttling_says_when_to_come_back(calling):
+def test_throttling_has_a_retry_after(calling):
     _, _, headers = calling(ModelThrottledException("slow down")).post({"query": "Hi"})
     assert int(headers["retry-after"]) > 0
 
@@ -98,7 +98,7 @@ def test_attempts_do_not_multiply(calling):
     assert len(called.model.requests) == 1
 
 
-def test_clients_are_told_to_come_back_at_different_times(calling):
+def test_retry_after_differs_between_clients(calling):
     called = calling(ModelThrottledException("slow down"))
     waits = {int(called.post({"query": "Hi"})[2]["retry-after"]) for _ in range(40)}
     assert len(waits) > 1
@@ -134,7 +134,7 @@ def test_an_answer_without_a_word_is_an_error_of_the_model(calling):
     assert (status, body["error"]["code"]) == (502, "model_error")
 
 
-def test_past_the_deadline_the_answer_is_504_and_the_next_request_is_unharmed(calling, context):
+def test_past_the_deadline_the_response_is_504_and_the_next_request_succeeds(calling, context):
     release = threading.Event()
     called = calling(lambda: release.wait(30) and "Late.", "Four.")
     started = time.monotonic()
@@ -184,7 +184,7 @@ def hanging() -> str:
     ("tool", "status"),
     [("raising", 200), ("nonsense", 200), ("unknown", 200), ("exiting", 500), ("hanging", 504)],
 )
-def test_a_tool_that_misbehaves_harms_neither_the_answer_nor_the_next(
+def test_a_faulty_tool_affects_neither_the_answer_nor_the_next_request(
     calling, context, released_in_the_end, tool, status
 ):
     called = calling(ToolUse(tool, {}), "Four.", tools=[raising, exiting, nonsense, hanging])

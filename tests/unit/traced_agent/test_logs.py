@@ -33,7 +33,7 @@ def lines():
     root.setLevel(level)
 
 
-def test_every_line_of_a_run_bears_its_ids_whoever_logs(lines):
+def test_every_log_line_of_a_run_has_its_ids(lines):
     logs.configure("INFO")
     run = Run(30)
     with logs.run_context(run):
@@ -64,7 +64,7 @@ def test_a_refusal_is_one_line_with_its_code(calling, lines):
     assert "stackTrace" not in line
 
 
-def test_at_info_no_line_tells_what_was_asked_or_answered(calling, lines):
+def test_at_info_no_log_line_contains_a_query_or_an_answer(calling, lines):
     logs.configure("INFO")
     tools = [ToolUse("calculator", arguments) for arguments in ({"expression": "1234567+1"}, '{"1234567')]
     calling(*tools, "Shibboleth.").post({"query": "Abracadabra"})
@@ -76,7 +76,7 @@ def test_at_info_no_line_tells_what_was_asked_or_answered(calling, lines):
 @pytest.mark.parametrize(
     "library", ["botocore.endpoint", "botocore.auth", "urllib3.connectionpool", "langfuse"]
 )
-def test_libraries_that_tell_headers_are_never_heard_below_warning(lines, library):
+def test_libraries_that_log_headers_never_log_below_warning(lines, library):
     logs.configure("DEBUG")
     logging.getLogger(library).info("authorization: secret")
     assert lines == []
@@ -90,5 +90,5 @@ def test_libraries_that_tell_headers_are_never_heard_below_warning(lines, librar
         ("", None),
     ],
 )
-def test_x_rays_id_is_told_where_x_ray_keeps_the_trace(header, identifier):
+def test_the_log_has_x_rays_id_if_x_ray_keeps_the_trace(header, identifier):
     assert logs.xray_trace_id({"_X_AMZN_TRACE_ID": header}) == identifier

@@ -97,7 +97,7 @@ def test_a_changed_list_of_tools_is_noticed_after_a_while():
 
 
 @pytest.mark.parametrize("respond", [hang, garbage, drip])
-def test_a_server_that_misbehaves_is_left_out(respond, caplog, server):
+def test_a_faulty_server_is_left_out(respond, caplog, server):
     with raw(respond) as url:
         mcp = McpTools({"bad": {"url": url}, "good": {"url": server[0]}}, connect_timeout_s=2)
         assert [tool.tool_name for tool in mcp.add_to([])] == ["stock"]

@@ -26,7 +26,7 @@ def metrics(capsys):
 @pytest.mark.parametrize(
     "found", [{}, modules()[0], {"awslambdaric.lambda_runtime_client": types.SimpleNamespace()}]
 )
-def test_without_the_method_nothing_is_wrapped_and_a_metric_says_so(found, capsys):
+def test_without_the_method_nothing_is_wrapped_and_a_metric_is_emitted(found, capsys):
     assert not PostedSignal(PostedResponses(), found).works
     assert [line["RuntimeClientChanged"] for line in metrics(capsys)] == [1]
 

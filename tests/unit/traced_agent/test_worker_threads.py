@@ -38,7 +38,7 @@ def test_one_thread_serves_work_after_work():
     assert len(threads) <= 2
 
 
-def test_a_thread_that_is_held_delays_nobody_and_serves_again_once_it_is_free():
+def test_a_blocked_thread_delays_no_other_and_is_used_again_later():
     free, held = threading.Event(), []
     with pytest.raises(DeadlineExceeded):
         run_with_timeout(0.05, lambda: (held.append(threading.get_ident()), free.wait(10)))
@@ -63,7 +63,7 @@ def test_nothing_of_work_that_is_over_is_kept():
     assert gone() is None
 
 
-def test_work_that_waits_too_long_is_told_from_work_that_is_done():
+def test_waiting_work_past_its_time_limit_differs_from_finished_work():
     never = threading.Event()
     outcome = submit(lambda: never.wait(10))
     assert not wait(outcome, 0.01)

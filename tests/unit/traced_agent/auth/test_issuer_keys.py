@@ -136,7 +136,7 @@ def test_what_is_not_a_key_set_is_logged_and_gives_no_key(discovery, key_set, me
     assert message in caplog.text
 
 
-def test_damaged_keys_are_passed_over(issuer):
+def test_damaged_keys_are_ignored(issuer):
     damaged = [
         {"kty": "RSA", "kid": "rsa", "n": "!", "e": "AQAB"},
         {"kty": "oct", "k": "c2VjcmV0", "kid": "rsa"},

@@ -65,7 +65,7 @@ def test_data_is_read_as_botocore_reads_it_order_and_all(name):
     assert json.dumps(ours) == json.dumps(theirs)
 
 
-def test_a_service_that_is_none_is_refused_with_all_that_are(session):
+def test_an_unknown_service_is_rejected_with_the_known_ones(session):
     with pytest.raises(UnknownServiceError, match=r"dynamodb.*sqs"):
         session.client("no-such-service")
 

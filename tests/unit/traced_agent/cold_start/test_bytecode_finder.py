@@ -130,7 +130,7 @@ def test_what_is_not_one_source_module_is_left_to_python(layer, files):
     assert finder.find_spec(f"{package}.module", importlib.import_module(package).__path__) is None
 
 
-def test_a_stub_beside_a_module_changes_nothing(layer):
+def test_a_stub_file_next_to_a_module_changes_nothing(layer):
     finder, package = layer(dict.fromkeys(["__init__.py", "module.py", "module.pyi"], ""))
 
     assert finder.find_spec(f"{package}.module", importlib.import_module(package).__path__)

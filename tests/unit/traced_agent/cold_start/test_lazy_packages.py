@@ -51,7 +51,7 @@ def test_a_module_is_gathered_as_well(package):
     assert loaded(root) == {"first", "a"}
 
 
-def test_packages_inside_load_lazily_too_and_gather_from_beside_themselves(package):
+def test_subpackages_are_lazy_too_and_can_re_export_from_their_parent(package):
     init = "from ..a import x\nfrom .b import y\n"
     root = package("", **{"a": "x = 1", "inner.__init__": init, "inner.b": "y = 2"})
     inner = importlib.import_module(f"{root}.inner")
@@ -59,7 +59,7 @@ def test_packages_inside_load_lazily_too_and_gather_from_beside_themselves(packa
     assert (inner.x, inner.y) == (1, 2)
 
 
-def test_the_first_module_comes_first_whatever_is_asked_for(package):
+def test_the_first_module_is_imported_first_for_any_name(package):
     root = package("from .first import one\nfrom .a import x\n", first="one = 1", a="x = 1")
     importlib.import_module(f"{root}.a")
     assert [name for name in sys.modules if name.startswith(f"{root}.")] == [f"{root}.first", f"{root}.a"]
@@ -110,14 +110,14 @@ def test_everything_is_what_all_says(package):
     assert there["x"] == 1
 
 
-def test_what_is_not_there_is_said_as_python_says_it(package):
+def test_a_missing_name_raises_pythons_own_error(package):
     module = importlib.import_module(package("from .a import x\n", a="x = 1"))
     for name in ("nothing", "__nothing__"):
         with pytest.raises(AttributeError, match=f"module '{module.__name__}' has no attribute '{name}'"):
             getattr(module, name)
 
 
-def test_a_gathered_module_that_fails_says_so_each_time(package):
+def test_a_module_that_fails_raises_at_each_use_of_its_name(package):
     module = importlib.import_module(package("from .a import x\n", a="import no_such_module"))
     for _ in range(2):
         with pytest.raises(ModuleNotFoundError, match="no_such_module"):

@@ -17,7 +17,7 @@ from traced_agent.http.accept import EVENT_STREAM, HTML, wants
         "  text/event-stream ;  q=1 , image/png",
     ],
 )
-def test_a_stream_is_for_those_who_name_it(accept):
+def test_only_an_accept_of_event_streams_gets_a_stream(accept):
     assert wants(accept, EVENT_STREAM)
 
 

@@ -41,7 +41,7 @@ def test_invocations_accepts_the_responses_to_interrupts(calling):
     assert "is not a known field" in answers[1][1]["error"]["message"]
 
 
-def test_ping_tells_when_the_status_changed(calling):
+def test_ping_has_the_time_of_the_last_status_change(calling):
     status, body, _ = calling().post(None, method="GET", path="/ping")
     assert (status, body["status"]) == (200, "Healthy")
     assert isinstance(body["time_of_last_update"], int)

@@ -44,7 +44,7 @@ def test_the_routes_are_those_of_the_code(calling):
 
 
 @pytest.mark.parametrize("row", table("Request"), ids=lambda row: row[0])
-def test_the_fields_bear_the_limits_of_the_code(calling, row):
+def test_the_fields_have_the_limits_of_the_code(calling, row):
     field, limit = row[0].strip("`"), number(row[2])
     short, long = ({"query": "x", field: _of_size(field, size)} for size in (limit, limit + 1))
     assert calling().post(short)[0] == 200
@@ -66,7 +66,7 @@ def test_the_demo_is_one_that_exists():
     assert all(f'"demo_type": "{name}"' in PAGE for name in DEMO_QUERIES)
 
 
-def test_the_examples_bear_the_fields_of_real_answers(calling):
+def test_the_examples_have_the_fields_of_real_answers(calling):
     [answer], [health] = examples("Answer"), examples("Health")
     assert list(answer) == list(calling().post({"query": "x"})[1])
     assert list(health) == list(calling().post(None, method="GET", path="/health")[1])

@@ -191,7 +191,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(calling):
     refused(calling().post("x" * BODY_LIMIT), 400, "invalid_json")
 
 
-def test_a_path_that_is_not_there_is_named_beside_those_that_are(calling):
+def test_an_unknown_path_is_named_with_the_known_paths(calling):
     error, _ = refused(calling().post({"query": "x"}, path="/nope"), 404, "not_found")
     assert "/invocations" in error["message"]
 
@@ -210,7 +210,7 @@ def test_a_method_that_is_not_taken_is_refused_with_those_that_are(calling, meth
     assert headers["allow"] == allow
 
 
-def test_options_tells_the_methods_and_head_the_headers_of_get(calling):
+def test_options_returns_the_methods_and_head_the_headers_of_get(calling):
     called = calling()
     status, body, headers = called.post(None, method="OPTIONS")
     assert (status, body, headers["allow"]) == (204, None, "POST, OPTIONS")

@@ -87,7 +87,7 @@ def agent_module(monkeypatch):
     return define
 
 
-def test_suggestions_are_those_beside_build_agent(agent_module):
+def test_suggestions_come_from_the_module_of_build_agent(agent_module):
     assert read_suggestions(agent_module(SUGGESTIONS=["Why?", "How?"])) == ("Why?", "How?")
     assert read_suggestions(agent_module()) == ()
     assert read_suggestions(print) == ()

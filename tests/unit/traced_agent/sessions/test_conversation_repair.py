@@ -91,7 +91,7 @@ def test_an_interrupt_keeps_the_tools_that_wait_for_it(messages, kept):
 BLOCKS = [text("x"), text(" "), use("1"), use("2"), result("1"), result("2"), {}, {"toolUse": {}}, 7]
 
 
-def test_whatever_is_stored_bedrock_accepts_it():
+def test_bedrock_accepts_every_stored_conversation():
     chance = random.Random(14)
     for _ in range(5000):
         messages = [

@@ -25,7 +25,7 @@ def test_a_session_continues_its_conversation(ask):
     assert len(ask("And now?")) == 5
 
 
-def test_a_session_that_a_limit_cut_short_goes_on_with_roles_that_alternate(store, calling):
+def test_a_session_stopped_by_a_limit_continues_with_alternating_roles(store, calling):
     def ask(query, *script):
         called = calling(*script, settings=Settings(max_turns=2))
         called.handler = replace(called.handler, sessions=store)
@@ -199,7 +199,7 @@ def test_every_write_renews_the_whole_session(bucket, ask):
 @pytest.mark.parametrize(
     "damaged", [b"", b"{", b"[]", b'{"agents": 1}', b'{"agents": {"default": {}}}', b"\xff"]
 )
-def test_a_session_that_cannot_be_read_begins_anew_with_one_log_line(bucket, ask, caplog, damaged):
+def test_an_unreadable_session_is_replaced_by_a_new_one_with_one_log_line(bucket, ask, caplog, damaged):
     ask("first")
     [key] = bucket.objects
     bucket.objects[key] = damaged

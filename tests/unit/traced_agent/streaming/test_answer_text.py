@@ -57,7 +57,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("events", "text", "resets"), CASES.values(), ids=CASES)
-def test_the_joined_text_is_what_the_agent_said(events, text, resets):
+def test_the_joined_text_equals_the_agents_text(events, text, resets):
     client = Client()
     answer = AnswerText(client)
     for event in events:

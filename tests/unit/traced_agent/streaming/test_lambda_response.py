@@ -75,7 +75,7 @@ def test_an_empty_write_does_not_end_the_stream(client_class):
     assert dechunked(api.body) == PRELUDE + b"more"
 
 
-def test_a_stream_that_breaks_off_ends_with_error_trailers_that_tell_no_internals(client_class):
+def test_a_stream_that_breaks_off_ends_with_error_trailers_without_internals(client_class):
     with RuntimeApi() as api:
         stream = StreamingRuntime(client_class, api.address).open("req-1", OK, deadline=soon())
         stream.end(KeyError("secret"))
@@ -147,7 +147,7 @@ def test_the_runtime_client_is_taken_over_where_it_is_as_needed(client_class):
     assert StreamingRuntime.find({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}, modules)
 
 
-def test_a_reader_that_hangs_up_harms_neither_the_run_nor_the_end(client_class, caplog):
+def test_a_client_that_disconnects_disturbs_neither_the_run_nor_its_end(client_class, caplog):
     with RuntimeApi(hurry=1) as api:
         stream = StreamingRuntime(client_class, api.address).open("req-1", OK, deadline=soon())
         for _ in range(200):
@@ -180,7 +180,7 @@ def test_a_slow_reader_loses_nothing(client_class):
     assert dechunked(api.body) == PRELUDE + text
 
 
-def test_a_refused_stream_is_told_in_the_log(client_class, caplog):
+def test_a_rejected_stream_is_logged(client_class, caplog):
     refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"
     with RuntimeApi(receipt=refusal) as api:
         StreamingRuntime(client_class, api.address).post("req-1", OK, deadline=soon())

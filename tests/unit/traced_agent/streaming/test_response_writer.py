@@ -45,7 +45,7 @@ def test_a_buffered_url_gets_the_response_in_payload_v2():
     assert "x-response-mode" not in event["headers"]
 
 
-def test_a_stream_asked_of_a_buffered_url_is_answered_buffered_and_says_so():
+def test_a_stream_requested_from_a_buffered_url_is_answered_buffered_with_a_header():
     with ResponseWriter() as reply:
         assert reply.start_stream(SSE, OPENING) is None
         event = reply.finish(ANSWER)
@@ -90,7 +90,7 @@ def test_without_a_known_runtime_client_the_same_bytes_are_returned():
     assert body.decode() == ANSWER.body
 
 
-def test_a_run_that_dies_breaks_the_stream_off_so_that_nobody_takes_it_for_complete():
+def test_a_run_that_crashes_ends_its_stream_visibly_incomplete():
     def die(reply):
         with reply:
             reply.start_stream(SSE, OPENING)(data="Fo")

@@ -41,7 +41,7 @@ def test_an_event_is_two_lines_and_a_blank_one():
 @pytest.mark.parametrize(
     "text", ["a\nb\r\nc", "data: x\n\nevent: result", "\ude00 alone", "\x85\u2028\u2029\0😀"]
 )
-def test_whatever_the_model_says_stays_inside_its_event(text, events, written):
+def test_any_text_of_the_model_stays_inside_its_event(text, events, written):
     events.on_event(data=text)
     assert len(written.parts[0].decode().splitlines()) == 3, "for readers that split as Unicode does, too"
     assert written.events == [("text", {"text": text})]
@@ -100,7 +100,7 @@ def test_a_comment_is_no_event():
     assert HEARTBEAT.endswith(b"\n\n")
 
 
-def test_who_speaks_is_not_interrupted(written):
+def test_no_comment_is_sent_while_events_are_sent(written):
     events = SseWriter(written, silence_s=1.0)
     for _ in range(20):
         events.on_event(data="word")

@@ -34,7 +34,7 @@ def test_it_registers_for_invocations_and_nothing_else(started, aws):
     assert aws.registered == [("/2020-01-01/extension/register", "traced-agent", {"events": ["INVOKE"]})]
 
 
-def test_the_export_comes_after_the_answer_and_then_the_next_event_is_asked_for(started, aws, export):
+def test_the_export_follows_the_response_and_precedes_the_next_event(started, aws, export):
     aws.invoke("r1")
     assert export.none
     started.finish("r1", 10)
@@ -42,7 +42,7 @@ def test_the_export_comes_after_the_answer_and_then_the_next_event_is_asked_for(
     aws.wait_for_ask()
 
 
-def test_only_the_answer_to_the_very_request_counts(started, aws, export):
+def test_only_the_response_of_the_same_request_counts(started, aws, export):
     started.finish("r0", 10)
     aws.invoke("r1")
     assert export.none
@@ -50,29 +50,27 @@ def test_only_the_answer_to_the_very_request_counts(started, aws, export):
     export.wait()
 
 
-def test_an_answer_that_was_quicker_than_the_event_counts(started, aws, export):
+def test_a_response_that_precedes_the_event_counts(started, aws, export):
     started.finish("r1", 10)
     aws.invoke("r1")
     export.wait()
     aws.wait_for_ask()
 
 
-def test_the_export_ends_in_time_before_the_deadline(started, aws, export):
+def test_the_export_ends_before_the_deadline(started, aws, export):
     started.finish("r1", 10)
     aws.invoke("r1", seconds=1.5)
     assert 0.5 < export.wait() <= 1.0
 
 
-def test_a_request_that_is_never_answered_is_waited_for_until_its_deadline_and_no_longer(
-    started, aws, export
-):
+def test_a_request_without_a_response_is_awaited_until_its_deadline(started, aws, export):
     aws.invoke("r1", seconds=0.8)
     assert export.wait() < 0.1
     aws.wait_for_ask()
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(1), KeyboardInterrupt(), MemoryError()])
-def test_an_export_that_raises_anything_is_logged_and_the_loop_goes_on(started, aws, export, error, caplog):
+def test_any_exception_of_an_export_is_logged_and_the_loop_continues(started, aws, export, error, caplog):
     export.error = error
     for request_id in ("r1", "r2"):
         started.finish(request_id, 10)
@@ -82,7 +80,7 @@ def test_an_export_that_raises_anything_is_logged_and_the_loop_goes_on(started, 
     assert caplog.text.count(type(error).__name__) == 2
 
 
-def test_a_connection_that_breaks_while_frozen_is_made_again(started, aws, export):
+def test_a_connection_that_breaks_while_frozen_is_opened_again(started, aws, export):
     aws.events.put("break")
     aws.wait_for_ask()
     started.finish("r1", 10)
@@ -90,13 +88,13 @@ def test_a_connection_that_breaks_while_frozen_is_made_again(started, aws, expor
     export.wait()
 
 
-def test_an_event_of_another_kind_is_passed_over(started, aws, export):
+def test_an_event_of_another_kind_is_ignored(started, aws, export):
     aws.events.put({"eventType": "SHUTDOWN"})
     aws.wait_for_ask()
     assert export.none
 
 
-def test_an_extension_that_lambda_no_longer_knows_leaves_the_export_to_the_request(aws, export):
+def test_the_request_exports_if_lambda_no_longer_knows_the_extension(aws, export):
     extension = after_response.Extension(aws.api, pause_s=0.0)
     extension.register()
     after = after_response.AfterResponse(export, 3.0, extension)
@@ -108,7 +106,7 @@ def test_an_extension_that_lambda_no_longer_knows_leaves_the_export_to_the_reque
     assert export.wait() == 3.0
 
 
-def test_where_registration_is_refused_the_export_is_part_of_the_request(export):
+def test_if_registration_is_rejected_the_export_is_part_of_the_request(export):
     aws = Lambda(register=403)
     after = after_response.start_after_response(export, Settings(), {"AWS_LAMBDA_RUNTIME_API": aws.api})
     after.finish("r1", 10)
@@ -121,13 +119,13 @@ def test_where_registration_is_refused_the_export_is_part_of_the_request(export)
     aws.close()
 
 
-def test_where_nobody_is_there_to_register_with_the_export_is_part_of_the_request(export, unused_address):
+def test_without_an_extensions_api_the_export_is_part_of_the_request(export, unused_address):
     for environ in ({}, {"AWS_LAMBDA_RUNTIME_API": unused_address}):
         after_response.start_after_response(export, Settings(), environ).finish("r1", 10)
         assert export.wait() == 3.0
 
 
-def test_before_is_before(aws, export):
+def test_with_trace_export_before_the_export_precedes_the_response(aws, export):
     settings = Settings(trace_export="before", trace_export_timeout_s=1.0)
     after_response.start_after_response(export, settings, {"AWS_LAMBDA_RUNTIME_API": aws.api}).finish(
         "r1", 10
@@ -136,7 +134,7 @@ def test_before_is_before(aws, export):
     assert aws.registered == []
 
 
-def test_where_nothing_is_traced_there_is_no_extension(aws):
+def test_without_tracing_there_is_no_extension(aws):
     after = after_response.start_after_response(None, Settings(), {"AWS_LAMBDA_RUNTIME_API": aws.api})
     after.finish("r1", 10)
     assert aws.registered == []

@@ -49,7 +49,7 @@ def runtime(monkeypatch):
     return client.LambdaRuntimeClient("r1", "r2", "r3")
 
 
-def test_with_awss_runtime_client_the_answer_is_out_when_the_next_request_is_asked_for(
+def test_with_awss_runtime_client_the_response_is_sent_when_the_next_request_is_awaited(
     runtime, started, aws, export
 ):
     runtime.wait_next_invocation()
@@ -61,9 +61,7 @@ def test_with_awss_runtime_client_the_answer_is_out_when_the_next_request_is_ask
     aws.wait_for_ask()
 
 
-def test_a_runtime_client_that_never_says_that_the_answer_is_out_does_not_hold_the_environment(
-    runtime, started, aws, export
-):
+def test_a_runtime_client_without_the_signal_does_not_block_the_environment(runtime, started, aws, export):
     aws.invoke("r1", seconds=60)
     started.finish("r1", 60)
     assert export.none
@@ -71,7 +69,7 @@ def test_a_runtime_client_that_never_says_that_the_answer_is_out_does_not_hold_t
     aws.wait_for_ask()
 
 
-def test_with_awss_runtime_client_a_request_that_our_handler_never_saw_is_answered_too(
+def test_with_awss_runtime_client_a_request_that_skips_our_handler_is_handled_too(
     runtime, started, aws, export
 ):
     runtime.wait_next_invocation()

@@ -50,7 +50,7 @@ def test_one_malformed_span_does_not_take_the_others_with_it(traced, backend, ca
     assert "no such thing" in caplog.text
 
 
-def test_a_backend_that_takes_nothing_at_all_is_not_the_spans_fault_until_the_third_time(traced, backend):
+def test_a_backend_that_rejects_every_span_is_retried_twice_before_spans_are_dropped(traced, backend):
     backend.behave = backend.answering(400, b"maintenance")
     traced.run("root", "a")
     traced.export()
@@ -73,7 +73,7 @@ def test_a_backend_that_takes_nothing_at_all_is_not_the_spans_fault_until_the_th
         ((403, b"no", "text/plain"), "credentials"),
     ],
 )
-def test_an_answer_that_is_no_success_keeps_the_spans_and_says_so_once(traced, backend, caplog, answer, says):
+def test_a_response_without_success_keeps_the_spans_and_is_logged_once(traced, backend, caplog, answer, says):
     backend.behave = backend.answering(*answer)
     for _ in range(3):
         traced.run("one")

@@ -15,7 +15,7 @@ SLACK_S = 1.5
 @pytest.mark.parametrize(
     "fault", ["hang_before_headers", "hang_in_body", "drip_headers", "drip_body", "close_at_once"]
 )
-def test_a_backend_that_misbehaves_holds_an_export_no_longer_than_its_budget(traced, backend, fault):
+def test_a_faulty_backend_delays_an_export_at_most_by_its_time_limit(traced, backend, fault):
     backend.behave = getattr(backend, fault)
     traced.run("first", "a", "b")
     assert traced.export(BUDGET_S) < BUDGET_S + SLACK_S
@@ -52,7 +52,7 @@ def test_a_cut_connection_leaves_no_thread_behind(traced, backend):
     assert wait(traced.queue._sending, 5)
 
 
-def test_nobody_listening_is_found_out_at_once_and_tried_twice(tracing_to, unused_address, caplog):
+def test_a_refused_connection_is_tried_twice(tracing_to, unused_address, caplog):
     traced = tracing_to(f"http://{unused_address}/v1/traces")
     traced.run("one")
     assert traced.export(30) < 10

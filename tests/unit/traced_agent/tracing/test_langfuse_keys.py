@@ -43,7 +43,7 @@ def test_langfuses_keys_come_from_the_secret(to_langfuse, receiver):
     assert [len(trace.spans) for trace in receiver.traces()] == [2]
 
 
-def test_langfuses_keys_may_stand_in_the_environment(to_langfuse, receiver):
+def test_langfuses_keys_can_come_from_the_environment(to_langfuse, receiver):
     traced, _ = to_langfuse(langfuse_public_key=receiver.public_key, langfuse_secret_key=receiver.secret_key)
     traced.run("one")
     traced.export()
@@ -84,7 +84,7 @@ def test_a_secret_without_langfuses_keys_names_them(to_langfuse, caplog, secret)
     assert "must be a JSON object with LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY" in caplog.text
 
 
-def test_a_mask_and_a_filter_of_the_agents_author_are_heeded(to_langfuse, receiver):
+def test_a_mask_and_a_filter_of_the_agents_author_are_applied(to_langfuse, receiver):
     from langfuse import Langfuse as Client
     from langfuse.types import MaskOtelSpansResult, OtelSpanPatch
 

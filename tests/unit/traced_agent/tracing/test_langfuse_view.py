@@ -83,7 +83,7 @@ def test_a_failed_model_call_uses_no_tokens_and_the_run_says_why(langfuse):
 
 
 @pytest.mark.parametrize(("model", "reason"), [("endless", "limit_turns"), ("stops", "max_tokens")])
-def test_a_run_that_a_limit_ends_says_so_at_trace_level(langfuse, model, reason):
+def test_the_stop_reason_of_a_limit_is_visible_at_trace_level(langfuse, model, reason):
     asked = Asked(langfuse, MODEL=model, MAX_TURNS="2")
     assert asked.body["stop_reason"] == reason
     assert asked.view["level"] == "WARNING"

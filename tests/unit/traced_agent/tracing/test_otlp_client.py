@@ -86,7 +86,7 @@ def test_one_tls_handshake_serves_many_exports(tracing_to, tls, certificate):
     assert len(handshakes) == 1
 
 
-def test_a_backend_that_nobody_vouches_for_gets_nothing(tracing_to, tls, caplog):
+def test_a_backend_with_an_untrusted_certificate_gets_nothing(tracing_to, tls, caplog):
     url, backend = tls
     traced = tracing_to(To(url))
     traced.run("one")

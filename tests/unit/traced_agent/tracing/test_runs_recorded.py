@@ -59,7 +59,7 @@ def test_the_links_open_the_trace_without_a_call(recorded):
     }
 
 
-def test_with_plain_otlp_the_ids_stand_and_langfuses_addresses_do_not():
+def test_with_plain_otlp_there_are_ids_and_no_langfuse_addresses():
     recorded = Recorded(Settings(otlp_endpoint="http://collector/v1/traces"))
     with recorded.observe(metadata={"k": "v"}) as observation:
         pass
@@ -89,13 +89,13 @@ def test_an_incoming_traceparent_is_linked_and_never_the_parent(recorded):
 
 
 @pytest.mark.parametrize("wrong", ["", "nonsense", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
-def test_a_traceparent_that_is_none_is_passed_over(recorded, wrong):
+def test_an_invalid_traceparent_is_ignored(recorded, wrong):
     with recorded.observe(traceparent=wrong):
         pass
     assert not recorded.spans()["query"].links
 
 
-def test_a_span_of_the_surroundings_is_not_taken_for_the_parent(recorded):
+def test_a_current_span_of_other_code_is_not_the_parent(recorded):
     with recorded.tracer.start_as_current_span("outside"), recorded.observe():
         pass
     runs = [[span.name for span in run] for run in recorded.buffer.finished]
@@ -112,7 +112,7 @@ def test_a_failed_run_says_why(recorded):
     assert root.attributes["langfuse.observation.status_message"] == "model_throttled: try later"
 
 
-def test_an_exception_that_passes_through_fails_the_run_and_a_reason_given_before_stands(recorded):
+def test_an_exception_fails_the_run_and_keeps_an_earlier_reason(recorded):
     def run():
         with recorded.observe() as observation:
             observation.fail("deadline_exceeded", "too late")
@@ -123,7 +123,7 @@ def test_an_exception_that_passes_through_fails_the_run_and_a_reason_given_befor
     assert recorded.spans()["query"].status.description == "deadline_exceeded: too late"
 
 
-def test_a_crash_without_a_reason_is_told_by_its_type(recorded):
+def test_a_crash_without_a_reason_is_named_by_its_type(recorded):
     with pytest.raises(ZeroDivisionError), recorded.observe():
         print(1 / 0)
     assert recorded.spans()["query"].status.description == "ZeroDivisionError: division by zero"

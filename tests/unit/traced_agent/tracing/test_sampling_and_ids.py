@@ -53,7 +53,7 @@ def test_sampling_takes_about_its_share():
     assert 120 < len(recorded.buffer.finished) < 280
 
 
-def test_a_run_in_error_is_kept_whatever_the_sampling():
+def test_a_failed_run_is_kept_at_any_sample_rate():
     recorded = Recorded(sample_rate=0.0)
     with recorded.observe() as observation:
         recorded.tracer.start_span("child").end()
@@ -83,7 +83,7 @@ def test_forked_copies_never_share_an_id(recorded):
     assert ids[:16] != ids[16:]
 
 
-def test_a_span_that_belongs_to_no_run_is_a_run_of_its_own(recorded):
+def test_a_span_without_a_run_is_a_run_by_itself(recorded):
     with recorded.tracer.start_as_current_span("mine", context=RunSpans({"a": 1}).attach_to(Context())):
         pass
     assert recorded.spans()["mine"].attributes["a"] == 1

@@ -33,7 +33,7 @@ def test_headers_of_a_collector_come_from_the_secret_when_they_are_needed(collec
     assert session.requests == [("secretsmanager", "eu-west-1")]
 
 
-def test_headers_of_a_collector_may_stand_in_the_environment(backend, tracing_to):
+def test_headers_of_a_collector_can_come_from_the_environment(backend, tracing_to):
     settings = Settings(otlp_endpoint=backend.url, otlp_headers="Api-Key=a%3Db")
     traced = tracing_to(OtlpBackend(settings, Session("unused")))
     traced.run("one")
@@ -64,7 +64,7 @@ def test_a_secret_that_is_wrong_costs_the_trace_and_one_clear_line(collecting, b
     assert traced.waiting == []
 
 
-def test_a_secret_that_is_mended_is_found_without_a_restart(collecting, backend):
+def test_a_corrected_secret_is_used_without_a_restart(collecting, backend):
     traced, _ = collecting("", "api-key=k")
     traced.run("lost")
     traced.export()
