@@ -9,7 +9,7 @@ from tools.environments import ROOT, pins
 
 TABLE = re.compile(r"^\| `([^`]+)` \| (\S+) \| .+ \| `([^`]+)` \|$", re.MULTILINE)
 ROWS = TABLE.findall((ROOT / "docs" / "interoperability.md").read_text("utf-8"))
-ENVIRONMENTS = ("clients", "monitoring", "collector", "openid", "ministack", "test")
+ENVIRONMENTS = ("clients", "phoenix", "monitoring", "collector", "openid", "ministack", "test")
 
 
 def test_the_table_has_every_pinned_package_and_its_version():
