@@ -17,7 +17,10 @@ except ImportError:  # Windows, which does not rename or delete a folder with op
 
 LIMIT_BYTES = 1_000_000_000
 
-_DEPTHS = {"wheels": 2, "compiled": 2, "layer-trees": 1, "runtime": 1}
+_TREES = "layer-trees"
+"""Deleted first: to unpack a layer again takes a second, and needs no network."""
+
+_DEPTHS = {"wheels": 2, "compiled": 2, _TREES: 1, "runtime": 1}
 """How many levels below a folder of the cache its entries are; any other folder is one entry."""
 
 _RECENT_S = 1800
@@ -29,9 +32,14 @@ _held: list[int] = []
 
 @dataclass(frozen=True)
 class _Entry:
+    group: str
     path: Path
     used: float
     size: int
+
+    def may_be_read(self, now: float) -> bool:
+        """Whether another command may be reading it; a process holds the layer trees that it uses."""
+        return self.group != _TREES and self.used > now - _RECENT_S
 
 
 def mark_used(path: Path) -> None:
@@ -54,15 +62,17 @@ def hold(folder: Path) -> bool:
 def trim(folder: Path = CACHE, *, limit: int = LIMIT_BYTES, now: float | None = None) -> int:
     """Delete entries until the folder has at most `limit` bytes; returns how many bytes were deleted.
 
-    Entries that a running process holds, or that were used in the last half hour, are kept.
+    Unpacked layers are deleted first, then the others, each the least recently used first. Layers that a
+    running process holds and other entries that were used in the last half hour are kept.
     """
-    oldest_first = sorted(_entries(folder), key=lambda entry: entry.used)
-    excess = sum(entry.size for entry in oldest_first) - limit
+    entries = sorted(_entries(folder), key=lambda entry: (entry.group != _TREES, entry.used))
+    excess = sum(entry.size for entry in entries) - limit
     deleted = 0
-    for entry in oldest_first:
-        if deleted >= excess or entry.used > (now or time.time()) - _RECENT_S:
+    for entry in entries:
+        if deleted >= excess:
             break
-        deleted += entry.size if _delete(entry.path) else 0
+        if not entry.may_be_read(now or time.time()) and _delete(entry.path):
+            deleted += entry.size
     return deleted
 
 
@@ -73,11 +83,11 @@ def _entries(folder: Path) -> Iterator[_Entry]:
             paths = [child for path in paths if path.is_dir() for child in path.iterdir()]
         for path in paths:
             if path.name.startswith(_DELETED):  # an earlier deletion was interrupted
-                yield _Entry(path, 0, _size(path)[0])
+                yield _Entry(group.name, path, 0, _size(path)[0])
             elif not path.name.startswith("."):
                 size, newest = _size(path)
                 used = path.lstat().st_mtime if group.name in _DEPTHS else newest
-                yield _Entry(path, used, size)
+                yield _Entry(group.name, path, used, size)
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -86,14 +96,18 @@ def _folders(folder: Path) -> list[Path]:
 
 def _size(path: Path) -> tuple[int, float]:
     """An entry's bytes, and the time of its newest file."""
-    size, newest = 0, 0.0
-    files = (
-        [path] if path.is_file() else (Path(root, name) for root, _, names in os.walk(path) for name in names)
-    )
-    for file in files:
-        with contextlib.suppress(OSError):  # deleted since it was listed
-            stat = file.lstat()
-            size, newest = size + stat.st_size, max(newest, stat.st_mtime)
+    if path.is_file():
+        stat = path.stat()
+        return stat.st_size, stat.st_mtime
+    size, newest, folders = 0, 0.0, [str(path)]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as found:  # deleted since it was listed
+            for file in found:
+                if file.is_dir(follow_symlinks=False):
+                    folders.append(file.path)
+                else:
+                    stat = file.stat(follow_symlinks=False)
+                    size, newest = size + stat.st_size, max(newest, stat.st_mtime)
     return size, newest
 
 

@@ -56,6 +56,14 @@ def test_the_least_recently_used_entries_are_deleted_until_the_rest_fits(tmp_pat
     assert not any(path.exists() for path in old)
 
 
+def test_unpacked_layers_are_deleted_before_older_wheels(tmp_path):
+    wheel = add(tmp_path, "wheels/python3.13/aa/", size=100, hours_ago=99)
+    tree = add(tmp_path, "layer-trees/bb/", size=100, hours_ago=0)
+    assert trim(tmp_path, 100) == 100
+    assert wheel.exists()
+    assert not tree.exists()
+
+
 def test_an_entry_that_is_used_becomes_the_newest(tmp_path):
     first = add(tmp_path, "compiled/0123/aa", size=100, hours_ago=9)
     second = add(tmp_path, "compiled/0123/bb", size=100, hours_ago=5)

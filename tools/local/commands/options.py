@@ -9,6 +9,7 @@ from layers import ARCHITECTURE
 from tools import user_environment
 from tools.build_layers.__main__ import main as build_layers
 from tools.command import ERR, Failure, described
+from tools.local.cloud import host_check
 from tools.local.cloud.local_cloud import LocalCloud
 
 QUESTION = "What is 12 * (3 + 4)?"
@@ -60,10 +61,17 @@ def add_command(
     return parser
 
 
+def _build(words: list[str]) -> int:
+    """Build the layers, on a machine that can run them."""
+    host_check.check()
+    host_check.check_loopback()
+    return build_layers(words)
+
+
 def local_cloud(
     arguments: argparse.Namespace,
     progress: Progress,
-    build: Callable[[list[str]], object] = build_layers,
+    build: Callable[[list[str]], object] = _build,
 ) -> LocalCloud:
     """The local cloud that the arguments describe, its layers built; it starts in a `with` statement.
 
