@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,10 +12,12 @@ import time
 import httpx
 import pytest
 
+from layers import PYTHON
 from layers.function_asset import PACKAGES
-from tests.e2e.recipe_pages import RECIPES, RecipePage
 from tests.example_agent.control_plane import ExampleControlPlane
 from tests.unit.traced_agent.mcp_server import mcp_server
+from tests.unit.traced_agent.providers.fake_providers import FakeOpenAi
+from tools.bench.recipe_pages import RECIPES, RecipePage
 from tools.local.cloud.local_cloud import LocalCloud
 from tools.local.fakes.fake_model import GUARDRAIL_TEXT
 
@@ -32,10 +36,11 @@ def deployed(plane, tmp_path):
     """Deploys a page's agent, for the length of the test."""
     with contextlib.ExitStack() as stack:
 
-        def deploy(page, context=None, variant=""):
+        def deploy(page, context=None, variant="", more=lambda source: None):
             source = tmp_path / f"src-{variant}"
             shutil.copytree(PACKAGES / "handler" / "src", source)
             page.write(source, variant)
+            more(source)
             plane.agent_source = source
             cloud = LocalCloud(
                 context or {}, control_plane=plane, log=lambda line: print(line, file=sys.stderr)
@@ -47,6 +52,17 @@ def deployed(plane, tmp_path):
 
 def ask(cloud, query, headers=None):
     return httpx.post(cloud.url, json={"query": query}, headers=headers, timeout=60, trust_env=False)
+
+
+def run_curl(page, cloud):
+    """The JSON that each `curl` command of the page prints."""
+    environment = {**os.environ, "URL": cloud.url, "no_proxy": "127.0.0.1"}
+    commands = [command for command in page.commands if command.startswith("curl ")]
+    printed = [
+        subprocess.check_output(["bash", "-c", f"{command} -s"], env=environment, timeout=60)
+        for command in commands
+    ]
+    return [json.loads(output) for output in printed]
 
 
 def trace_of(cloud, answer):
@@ -80,7 +96,7 @@ def test_every_recipe_is_in_the_list():
 def test_structured_output(deployed):
     page = RecipePage.read("structured-output")
     cloud = deployed(page, {"streaming": "true"})
-    answer = ask(cloud, "Ada takes two teas").json()
+    (answer,) = run_curl(page, cloud)
     assert answer["data"] == json.loads(page.blocks["answer"])["data"]
     assert tree(cloud, answer) == page.blocks["trace"]
     schemas = httpx.get(f"{cloud.url}openapi.json", trust_env=False).json()["components"]["schemas"]
@@ -102,10 +118,10 @@ def test_an_agent_as_a_tool(deployed):
         int(call.attributes["gen_ai.usage.output_tokens"]) for call in calls
     )
     lines = ask(cloud, query, SSE).text.splitlines()
-    told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
-    assert "".join(event["text"] for event in told if event.get("agent") and "text" in event).count("42")
+    events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    assert "".join(event["text"] for event in events if event.get("agent") and "text" in event).count("42")
     finished = {"name": "calculator", "state": "finished", "agent": "researcher"}
-    assert any(event.items() >= finished.items() for event in told)
+    assert any(event.items() >= finished.items() for event in events)
 
 
 @pytest.mark.parametrize(("variant", "nodes"), [("graph", 2), ("swarm", 1)])
@@ -143,11 +159,48 @@ def test_mcp_tools(deployed, plane):
         assert len(requests) == before + 1
 
 
+def install_for_lambda(requirement, folder):
+    """Install a package for the function's platform beside its code, without what the layers contain."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--no-compile"]
+    target = ["--platform", "manylinux2014_x86_64", "--python-version", PYTHON, "--target", str(folder)]
+    needed = [requirement, "distro", "jiter", "sniffio", "tqdm"]
+    subprocess.run([*pip, *target, "--no-deps", *needed], check=True, timeout=120)
+
+
+def test_a_model_of_openai(deployed, plane, tmp_path):
+    page = RecipePage.read("other-providers")
+    requirement = re.search(r"echo '(.+?)'", page.commands[0])[1]
+    resources = {}
+    exec(page.blocks.pop("resources.py"), resources)
+    plane.client("secretsmanager").create_secret(Name="openai", SecretString='{"api_key": "sk-recipe"}')
+    with FakeOpenAi() as provider:
+
+        def add(agent):
+            resources["add"](agent)
+            agent.function.add_environment("OPENAI_BASE_URL", f"{provider.url}/v1")
+
+        plane.add_resources = add
+        try:
+            cloud = deployed(
+                page, {"model_id": "none"}, more=lambda source: install_for_lambda(requirement, source)
+            )
+        finally:
+            plane.add_resources = None
+        answer = ask(cloud, "What is 2+2?").json()
+        assert (answer["response"], answer["model_id"]) == ("The answer is 4.", "gpt-5-mini")
+        assert httpx.get(f"{cloud.url}health", trust_env=False).json()["model_id"] == "gpt-5-mini"
+        assert {key for key, _ in provider.requests} == {"sk-recipe"}
+        provider.fault = "key"
+        refused = ask(cloud, "Hello")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (502, "model_access_denied")
+        assert trace_of(cloud, answer).named("chat")[0].attributes["gen_ai.request.model"] == "gpt-5-mini"
+
+
 def test_a_knowledge_base(deployed):
     page = RecipePage.read("knowledge-base")
-    cloud = deployed(page, {"knowledge_base_id": "ABCDE12345"})
-    demo = {"action": "run_demo", "parameters": {"demo_type": "knowledge_base"}}
-    answer = httpx.post(cloud.url, json=demo, timeout=60, trust_env=False).json()
+    option = page.commands[0].removeprefix("hatch run local -c ")
+    cloud = deployed(page, dict([option.split("=")]))
+    (answer,) = run_curl(page, cloud)
     assert json.loads(page.blocks["citation"]) in answer["citations"]
     assert tree(cloud, answer) == page.blocks["trace"]
 

@@ -20,7 +20,7 @@ from tools.bench.result import Part, figure
 from tools.command import ERR, OUT, run
 
 _PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
-PARTS = ("layers", "cold-start", "warm", "cost", "traces", "stream", "synth")
+PARTS = ("layers", "cold-start", "warm", "recipes", "cost", "traces", "stream", "synth")
 DOCS = Path(__file__).parents[2] / "docs"
 
 

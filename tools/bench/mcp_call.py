@@ -55,7 +55,7 @@ def build_agent(model, *, callback_handler=None, session_manager=None):
 def measure(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> tuple[Table, Claim]:
     """Measure both tools in turns."""
     with contextlib.ExitStack() as stack:
-        url = stack.enter_context(_mcp_server())
+        url = stack.enter_context(mcp_server())
         agents = {_FUNCTION: ("{}", "[stock]"), _MCP: (repr({"stock": {"url": url}}), "[]")}
         codes = {name: stack.enter_context(_code(*values)) for name, values in agents.items()}
         pools = {
@@ -98,7 +98,7 @@ def _code(servers: str, tools: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _mcp_server() -> Iterator[str]:
+def mcp_server() -> Iterator[str]:
     """Serves the tool with the `mcp` package; gives the URL."""
     import uvicorn  # noqa: PLC0415 - with mcp it takes a second to import
     from mcp.server.mcpserver import MCPServer  # noqa: PLC0415

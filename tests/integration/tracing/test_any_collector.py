@@ -50,7 +50,7 @@ class Collector:
             self._process.wait()
 
     def spans(self, trace_id):
-        """The spans of a trace, as its own API tells them."""
+        """The spans of a trace, as its own API returns them."""
         return self._get(f"/api/traces/{trace_id}/spans")
 
     @property

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from tests.e2e.recipe_pages import RecipePage
 from tests.integration.url.scripted_function import Answer, result
 from tests.third_party import node
 from tools.aws.cdk import NODE
+from tools.bench.recipe_pages import RecipePage
 from tools.environments import python_of
 
 PAGE = RecipePage.read("frontends")

@@ -66,7 +66,7 @@ def test_a_refusal_is_one_line_without_the_keys() -> None:
     assert "sk-lf" not in str(failure.value)
 
 
-def test_only_what_is_missing_is_asked_for() -> None:
+def test_the_prompt_asks_for_missing_keys_only() -> None:
     prompts: list[str] = []
 
     def prompt(text: str) -> str:
@@ -84,6 +84,6 @@ def test_without_a_terminal_the_missing_key_is_named() -> None:
         put_secret.complete({"LANGFUSE_PUBLIC_KEY": "pk"}, input, lambda: False)
 
 
-def test_an_empty_answer_is_refused() -> None:
+def test_an_empty_answer_is_rejected() -> None:
     with pytest.raises(Failure, match="LANGFUSE_PUBLIC_KEY is empty"):
         put_secret.complete({}, lambda _: "", lambda: True)

@@ -1,4 +1,4 @@
-"""Every item of a data set is asked and scored; the exit status is the gate."""
+"""Every item of a data set is sent to the agent and scored; the exit status reports the result."""
 
 import json
 import threading

@@ -54,7 +54,7 @@ def test_a_run_stays_with_the_fallback():
     assert (answer, len(primary.requests)) == ("From the fallback.", 1)
 
 
-def test_without_a_failure_the_fallback_is_not_asked():
+def test_without_a_failure_the_fallback_is_not_called():
     fallback = ScriptedModel("From the fallback.")
     answer, run = ask(ScriptedModel("First."), fallback)
     assert (answer, run.fallback_model_id, fallback.requests) == ("First.", None, [])

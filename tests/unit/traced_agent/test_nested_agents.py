@@ -173,12 +173,12 @@ def test_a_nested_agent_that_hangs_ends_the_run_at_its_deadline(asking, hanging,
 
 
 def test_events_of_nested_agents_name_the_agent(asking):
-    run, told = RunAgents(10, 1000), []
-    run.on_event = lambda **event: told.append(event)
+    run, events = RunAgents(10, 1000), []
+    run.on_event = lambda **event: events.append(event)
     with run.observing():
         Agent(model=ScriptedModel("Found."), name="researcher")("Hello")
-    assert ["".join(event["data"] for event in told if "data" in event)] == ["Found."]
-    assert {event["nested_agent"] for event in told} == {"researcher"}
+    assert ["".join(event["data"] for event in events if "data" in event)] == ["Found."]
+    assert {event["nested_agent"] for event in events} == {"researcher"}
 
 
 def test_agents_outside_a_run_are_not_counted():

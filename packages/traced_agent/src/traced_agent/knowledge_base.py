@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 def add_search(agent: Any, search: AgentTool) -> None:
-    """Add the tool to an agent that lacks it; a graph or a swarm takes no tools of its own."""
+    """Add the tool to an agent that lacks it; a graph or a swarm has no tools of its own."""
     if isinstance(agent, Agent) and search.tool_name not in agent.tool_names:
         agent.tool_registry.register_tool(search)
 

@@ -207,7 +207,7 @@ class _Server:
 
 
 class _McpTool(AgentTool):
-    """A server's tool, which tells its server whether a call was answered."""
+    """A server's tool; after each call it reports to its server object whether there was an answer."""
 
     def __init__(self, tool: AgentTool, used: Callable[..., None]) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ GAUGES = ("TracesWaiting", "OldestTraceAge")
 
 
 class Backend:
-    """An OTLP endpoint over a raw socket that behaves as it is told; it remembers what it accepted."""
+    """An OTLP endpoint over a raw socket with fault injection; it remembers what it accepted."""
 
     def __init__(self):
         self.behave = self.accept
@@ -219,6 +219,6 @@ def finished():
 
 @pytest.fixture
 def unused_address():
-    """An address on which nobody listens."""
+    """An address without a server."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"127.0.0.1:{server.getsockname()[1]}"

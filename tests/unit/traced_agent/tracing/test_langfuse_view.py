@@ -67,7 +67,7 @@ def test_trace_url_contains_the_project_once_it_is_known(answered):
     ]
 
 
-def test_a_configured_project_id_is_not_asked_for(langfuse):
+def test_a_configured_project_id_is_not_requested(langfuse):
     asked = Asked(langfuse, LANGFUSE_PROJECT_ID="p1")
     assert asked.body["trace_url"].endswith(f"/project/p1/traces/{asked.body['trace_id']}")
     assert langfuse.api_requests == []

@@ -138,7 +138,7 @@ CONTENT = ("PROMPT", "ANSWER", "ARGUMENT", "RESULT", "ERROR", "SYSTEM", "MINE")
 
 
 @pytest.fixture(scope="module")
-def told():
+def traced():
     """The same runs, with their content and without, with a tool that works and one that raises."""
     with FakeLangfuse() as full, FakeLangfuse() as metadata:
         started = [
@@ -151,15 +151,15 @@ def told():
         yield full.traces(), metadata.traces()
 
 
-def test_without_content_no_prompt_answer_argument_result_or_message_leaves(told):
-    full, metadata = map(repr, told)
+def test_without_content_no_prompt_answer_argument_result_or_message_is_sent(traced):
+    full, metadata = map(repr, traced)
     for canary in CONTENT:
         assert f"CANARY-{canary}" in full, "the canary must sing where content is traced"
     assert "CANARY" not in metadata
 
 
-def test_without_content_structure_timing_usage_and_errors_stay(told):
-    full, metadata = told
+def test_without_content_structure_timing_usage_and_errors_are_kept(traced):
+    full, metadata = traced
     assert sorted(len(trace.spans) for trace in full) == sorted(len(trace.spans) for trace in metadata)
     (failed,) = (trace for trace in metadata if any(span.status == "error" for span in trace.spans))
     (tool,) = (span for span in failed.spans if span.name == "execute_tool look_up")
@@ -172,8 +172,8 @@ def test_without_content_structure_timing_usage_and_errors_stay(told):
     assert failed.root.attributes["langfuse.trace.metadata.n"] == '"1"'
 
 
-def test_a_tool_that_raises_is_marked_where_it_happened_and_the_run_is_not(told):
-    full, _ = told
+def test_a_tool_that_raises_is_marked_where_it_happened_and_the_run_is_not(traced):
+    full, _ = traced
     (failed,) = (trace for trace in full if any(span.status == "error" for span in trace.spans))
     assert [span.name for span in failed.spans if span.status == "error"] == ["execute_tool look_up"]
     assert failed.root.status == "unset"
