@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from layers import function_asset
 from tools.bench import deployed
@@ -80,7 +81,8 @@ def measure() -> Part:
         samplers = {_SHIPPED: _sampler(deployed.function(ours(), bedrock, langfuse), deployed.QUERY)}
         for number, (name, recipe) in enumerate(RECIPES.items()):
             code = _code(recipe, Path(folder) / str(number))
-            function = deployed.function(code, bedrock, langfuse, **environment, **recipe.environment)
+            variables: dict[str, Any] = {**environment, **recipe.environment}
+            function = deployed.function(code, bedrock, langfuse, **variables)
             samplers[name] = _sampler(function, recipe.query)
         samples, failed = interleave("recipes", samplers, ROUNDS, required=(_SHIPPED,))
     return Part("Recipes", [_table(samples)], absent=failed)
