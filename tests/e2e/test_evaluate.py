@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.evaluate.__main__ import main
+from tools.local.fakes.langfuse_view import trace_view
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes" / "evaluate.md").read_text("utf-8")
 ITEMS = re.search(r"```json\n(.+?)```", PAGE, re.DOTALL)[1]
@@ -52,6 +53,6 @@ def test_an_experiment_on_a_data_set_is_linked_to_the_traces_of_the_runs(cloud, 
     (item,) = json.loads(capsys.readouterr().out)["items"]
     assert (code, item["score"]) == (0, 1.0)
     run = langfuse.wait_for(item["trace_id"], 60)
-    assert run.root.attributes["langfuse.trace.metadata.experiment"] == "nightly"
+    assert trace_view(run)["metadata"]["experiment"] == "nightly"
     scored = {score["name"] for score in langfuse.records.scores.values() if score["traceId"] == run.trace_id}
     assert scored == {"contains", "answered"}

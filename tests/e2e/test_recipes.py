@@ -227,11 +227,12 @@ def model_options(plane, tmp_path_factory):
 
 def test_cached_tokens_are_in_the_answer_the_trace_and_the_metrics(model_options, capsys):
     counts = set()
-    for kind in ("Write", "Read"):  # the first request writes the prompt to the cache, the second reads it
+    # The first request writes the prompt to the cache, the second reads it.
+    for kind, attribute in (("Write", "cache_creation"), ("Read", "cache_read")):
         answer = ask(model_options, "Hello").json()
         tokens = answer["usage"][f"cache{kind}InputTokens"]
         (chat,) = trace_of(model_options, answer).named("chat")
-        assert chat.attributes[f"gen_ai.usage.cache_{kind.lower()}_input_tokens"] == tokens > 1024
+        assert chat.attributes[f"gen_ai.usage.{attribute}.input_tokens"] == tokens > 1024
         assert f'"Cache{kind}Tokens": {tokens}' in capsys.readouterr().err
         counts.add(tokens)
     assert len(counts) == 1
