@@ -17,6 +17,7 @@ from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.sampling import interleave
 from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
+from tools.local.fakes.openid_provider import CLIENT, OpenIdProvider
 from tools.local.runtime.function import Function
 
 ROUNDS = 13
@@ -35,6 +36,7 @@ _HANDLERS = (_PLAIN, _PLAIN_BUILT, _OURS_BARE, "ours")
 
 
 _OWN_BYTECODE = "its own modules compiled at the start"
+_TOKENS = "bearer tokens verified (auth=jwt), keys fetched"
 _STEPS = {
     "Strands' packages loaded whole": {
         "startup": (
@@ -83,6 +85,11 @@ def measure() -> Part:
             name: _sampler(deployed.function(code, bedrock, langfuse, tree=tree), langfuse)
             for name, (code, tree) in _variants(folder).items()
         }
+        openid = stack.enter_context(OpenIdProvider())
+        with_tokens = deployed.function(
+            deployed.ours(), bedrock, langfuse, JWT_ISSUER=openid.issuer, JWT_AUDIENCE=CLIENT
+        )
+        samplers[_TOKENS] = _sampler(with_tokens, langfuse, openid.token)
         found, failed = interleave("cold starts", samplers, ROUNDS, required=("ours",))
         handlers = {name: samples for name, samples in found.items() if name in _HANDLERS}
         with_limit, absent = _limited({name: samplers[name] for name in handlers})
@@ -131,20 +138,23 @@ def _without_bytecode(code: Path) -> Path:
     return code
 
 
-def _sampler(function: Function, langfuse: FakeLangfuse) -> Callable[..., Sample]:
+def _sampler(
+    function: Function, langfuse: FakeLangfuse, new_token: Callable[[], str] = str
+) -> Callable[..., Sample]:
     def sample(cpus: float = 0) -> Sample:
+        token = new_token()
         with limited(cpus) as join:
-            return _sample(function, langfuse, join)
+            return _sample(function, langfuse, join, token)
 
     return sample
 
 
-def _sample(function: Function, langfuse: FakeLangfuse, join: Callable[[], None]) -> Sample:
+def _sample(function: Function, langfuse: FakeLangfuse, join: Callable[[], None], token: str) -> Sample:
     exports = len(langfuse.exports)
     began = time.perf_counter()
     with started(function, join) as environment:
         init_wall, init_cpu = time.perf_counter() - began, environment.cpu_s()
-        answer_wall, answer_cpu = environment.ask()
+        answer_wall, answer_cpu = environment.ask(token)
         if len(langfuse.exports) == exports:
             raise RuntimeError("the trace did not arrive")
         return Sample(
@@ -170,7 +180,7 @@ def _steps(found: Mapping[str, list[Sample]]) -> Table:
     ours = _median(found["ours"], "answer_cpu")
     rows: list[list[str | float | int]] = [
         [name, _median(found[name], "answer_cpu"), _median(found[name], "answer_cpu") - ours]
-        for name in (_OURS_BARE, *_STEPS, _OWN_BYTECODE)
+        for name in (_OURS_BARE, *_STEPS, _OWN_BYTECODE, _TOKENS)
         if name in found
     ]
     columns = ["ours, but with", "to the answer", "more"]

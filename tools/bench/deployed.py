@@ -93,13 +93,14 @@ def never_sending(target: Path) -> Path:
     return target
 
 
-def event(query: str = QUERY) -> bytes:
-    """The event of a Function URL for a POST with this query."""
+def event(query: str = QUERY, token: str = "") -> bytes:
+    """The event of a Function URL for a POST with this query, and with a bearer token if there is one."""
+    authorization = {"authorization": f"Bearer {token}"} if token else {}
     return json.dumps(
         {
             "version": "2.0",
             "rawPath": "/",
-            "headers": {"content-type": "application/json"},
+            "headers": {"content-type": "application/json", **authorization},
             "requestContext": {"http": {"method": "POST", "path": "/"}},
             "body": json.dumps({"query": query}),
             "isBase64Encoded": False,

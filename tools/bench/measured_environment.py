@@ -22,8 +22,11 @@ class MeasuredEnvironment:
         self._environment = environment
         self._pid = pid
 
-    def ask(self) -> tuple[float, float]:
+    def ask(self, token: str = "") -> tuple[float, float]:
         """Send one request and wait until the environment is frozen: its trace has been sent by then.
+
+        Args:
+            token: the request's bearer token, for a function that verifies tokens.
 
         Returns:
             The seconds until the answer, and the CPU seconds of the process at that moment.
@@ -31,7 +34,7 @@ class MeasuredEnvironment:
         Raises:
             RuntimeError: the response is not an answer.
         """
-        invocation = Invocation(deployed.event())
+        invocation = Invocation(deployed.event(token=token))
         serving = threading.Thread(target=self._environment.serve, args=(invocation,))
         sent = time.perf_counter()
         serving.start()
