@@ -1,4 +1,4 @@
-"""A bearer token opens the function only if its issuer signed it for us, and it is valid now."""
+"""A bearer token is accepted only if the issuer signed it for our audience, and it is valid now."""
 
 import base64
 import hashlib
@@ -183,7 +183,7 @@ def test_a_token_of_100_kb_is_rejected_unread(authenticate):
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60))
-def test_any_text_is_rejected_and_never_an_error_of_ours(authenticate, text):
+def test_any_text_is_rejected_and_never_a_server_error(authenticate, text):
     assert rejection(authenticate, text)
 
 
@@ -195,7 +195,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.ju
     payload=st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3)),
     signature=st.binary(max_size=40),
 )
-def test_any_three_parts_are_rejected_and_never_an_error_of_ours(authenticate, header, payload, signature):
+def test_any_three_parts_are_rejected_and_never_a_server_error(authenticate, header, payload, signature):
     signed = base64.urlsafe_b64encode(signature).rstrip(b"=").decode() or "AA"
     assert rejection(authenticate, f"{segment(header)}.{segment(payload)}.{signed}")
 

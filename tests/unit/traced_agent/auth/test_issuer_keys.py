@@ -1,4 +1,4 @@
-"""The issuer's keys are fetched rarely, stay valid while the issuer is down, and come from nowhere else."""
+"""The keys are fetched rarely and only from the issuer, and stay valid while the issuer is down."""
 
 import json
 import logging
@@ -102,7 +102,7 @@ def test_a_token_without_a_key_id_needs_a_single_possible_key(keys, issuer):
         del issuer.private["rsa2"]
 
 
-def test_an_issuer_that_hangs_is_left_after_the_time_limit(clock, caplog):
+def test_an_issuer_that_hangs_is_waited_for_until_the_time_limit(clock, caplog):
     hanging = threading.Event()
     keys = IssuerKeys(ISSUER, fetch=lambda _: hanging.wait(20), clock=clock, timeout_s=0.05)
     with pytest.raises(IssuerError):

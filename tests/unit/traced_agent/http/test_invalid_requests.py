@@ -70,13 +70,13 @@ def refused(answer, status, code):
 
 
 @pytest.mark.parametrize("body", INVALID_JSON.values(), ids=INVALID_JSON)
-def test_what_is_no_json_is_refused_as_such(calling, body):
+def test_invalid_json_is_rejected(calling, body):
     error, _ = refused(calling().post(body), 400, "invalid_json")
     assert "field" not in error
 
 
 @pytest.mark.parametrize(("body", "field"), INVALID_REQUESTS.values(), ids=INVALID_REQUESTS)
-def test_what_is_no_request_is_refused_and_the_field_named(calling, body, field):
+def test_an_invalid_request_is_rejected_and_the_field_named(calling, body, field):
     called = calling()
     error, _ = refused(called.post(body), 400, "invalid_request")
     assert error.get("field") == field
@@ -85,7 +85,7 @@ def test_what_is_no_request_is_refused_and_the_field_named(calling, body, field)
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b'{"query": "\xff"}', '{"query": "x"}'.encode("utf-16")])
-def test_what_is_not_utf8_is_refused(calling, raw):
+def test_a_body_that_is_not_utf8_is_rejected(calling, raw):
     answer = calling().post(base64.b64encode(raw).decode(), is_base64=True)
     refused(answer, 400, "invalid_json")
 
@@ -134,7 +134,7 @@ def test_text_that_bedrock_takes_for_blank_is_rejected(calling, blank):
     assert (error["field"], error["message"]) == ("query", "query must not be empty")
 
 
-def test_what_claims_base64_and_is_not_is_refused(calling):
+def test_a_body_that_is_not_base64_as_the_event_says_is_rejected(calling):
     refused(calling().post('{"query": "x"}', is_base64=True), 400, "invalid_request")
 
 
@@ -144,18 +144,18 @@ def test_the_message_lists_the_fields_that_are_known(calling):
         assert field in error["message"]
 
 
-def test_another_demo_is_refused_with_the_list_of_those_that_exist(calling):
+def test_an_unknown_demo_is_rejected_with_the_list_of_demos(calling):
     demo = {"action": "run_demo", "parameters": {"demo_type": "advanced"}}
     error, _ = refused(calling().post(demo), 400, "invalid_request")
     assert "'basic'" in error["message"]
 
 
-def test_null_is_as_good_as_absent_where_a_field_is_optional(calling):
+def test_an_optional_field_may_be_null(calling):
     body = {"query": "x", "session_id": None, "user_id": None, "tags": None, "metadata": None}
     assert calling().post(body)[0] == 200
 
 
-def test_the_limits_themselves_are_within(calling):
+def test_values_at_the_limits_are_accepted(calling):
     body = {
         "query": "x" * 10_000, "session_id": "s" * 200, "user_id": "u" * 200, "tags": ["t" * 200] * 10,
         "metadata": {f"{number:0200}": "v" * 1_000 for number in range(20)},
@@ -163,7 +163,7 @@ def test_the_limits_themselves_are_within(calling):
     assert calling().post(body)[0] == 200
 
 
-def test_two_sessions_that_differ_are_refused(calling, event):
+def test_two_different_session_ids_are_rejected(calling, event):
     header = {"x-amzn-bedrock-agentcore-runtime-session-id": "one"}
     error, _ = refused(
         calling()(event({"query": "x", "session_id": "two"}, headers=header)), 400, "invalid_request"
@@ -175,18 +175,18 @@ def test_two_sessions_that_differ_are_refused(calling, event):
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""]
 )
-def test_another_media_type_is_refused_with_the_one_to_send(calling, event, media_type):
+def test_another_media_type_is_rejected_with_the_one_to_send(calling, event, media_type):
     answer = calling()(event({"query": "x"}, headers={"Content-Type": media_type}))
     error, _ = refused(answer, 415, "unsupported_media_type")
     assert "application/json" in error["message"]
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "Application/JSON; charset=utf-8"])
-def test_json_may_be_spelled_as_http_allows(calling, event, media_type):
+def test_every_spelling_of_the_json_media_type_is_accepted(calling, event, media_type):
     assert calling()(event({"query": "x"}, headers={"Content-Type": media_type}))[0] == 200
 
 
-def test_a_body_over_the_limit_is_refused_before_it_is_read(calling):
+def test_a_body_over_the_limit_is_rejected_before_it_is_parsed(calling):
     refused(calling().post("x" * (BODY_LIMIT + 1)), 413, "too_large")
     refused(calling().post("x" * BODY_LIMIT), 400, "invalid_json")
 
@@ -205,7 +205,7 @@ def test_an_unknown_path_is_named_with_the_known_paths(calling):
         ("BREW", "/ping", "GET, HEAD, OPTIONS"),
     ],
 )
-def test_a_method_that_is_not_taken_is_refused_with_those_that_are(calling, method, path, allow):
+def test_an_unknown_method_is_rejected_with_the_allowed_ones(calling, method, path, allow):
     _, headers = refused(calling().post(None, method=method, path=path), 405, "method_not_allowed")
     assert headers["allow"] == allow
 
@@ -221,10 +221,10 @@ def test_options_returns_the_methods_and_head_the_headers_of_get(calling):
 @pytest.mark.parametrize(
     "event", [None, [], "x", 7, {}, {"requestContext": {"http": "x"}}, {"body": '{"query": "x"}'}]
 )
-def test_an_event_of_another_kind_is_refused(calling, event):
+def test_an_event_of_another_kind_is_rejected(calling, event):
     refused(calling()(event), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("body", [7, ["x"], {"query": "x"}, True])
-def test_a_body_of_another_type_is_refused(calling, event, body):
+def test_a_body_of_another_type_is_rejected(calling, event, body):
     refused(calling()({**event(), "body": body}), 400, "invalid_request")

@@ -33,7 +33,7 @@ def test_the_document_has_every_route_and_no_other(calling, langfuse_tracer, pag
     }
 
 
-def test_the_document_is_served_as_json_that_no_reader_can_misread(calling):
+def test_the_document_is_served_as_standard_json(calling):
     status, body, headers = calling().post(None, method="GET", path="/openapi.json")
     assert (status, headers["content-type"]) == (200, "application/json")
     assert body == json.loads(json.dumps(openapi.document(Settings())))
@@ -54,7 +54,7 @@ def test_the_document_is_served_as_json_that_no_reader_can_misread(calling):
         {},
     ],
 )
-def test_the_document_takes_what_the_function_takes(calling, validator, body):
+def test_the_document_accepts_what_the_function_accepts(calling, validator, body):
     assert validator("RunRequest").is_valid(body) == (calling().post(body)[0] == 200)
 
 
@@ -137,7 +137,7 @@ def test_no_field_of_a_request_has_a_default_so_clients_may_leave_it_out():
 @pytest.mark.parametrize(
     ("text", "valid"), [("x", True), (" x", True), (" ", False), ("", False), ("\n\ta", True)]
 )
-def test_the_pattern_of_a_query_means_the_same_to_match_and_to_search(text, valid):
+def test_the_pattern_of_a_query_gives_the_same_result_with_match_and_search(text, valid):
     pattern = openapi.document(Settings())["components"]["schemas"]["QueryRequest"]["properties"]["query"][
         "pattern"
     ]

@@ -18,7 +18,7 @@ from traced_agent.settings import Settings
 ALGORITHMS: Final = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
-"""Asymmetric ones only: with a symmetric one, who can read the public key could sign."""
+"""Asymmetric ones only: with a symmetric one, anyone who has the public key could sign."""
 
 LEEWAY_S: Final = 60
 """For `nbf` and `iat`: the issuer's clock may be ahead of ours."""
@@ -29,7 +29,7 @@ MAX_LENGTH: Final = 16_384
 _HEADERS: Final = {"www-authenticate": 'Bearer error="invalid_token"'}
 _TOKEN: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)")
 _SUBJECT: Final = re.compile(r"[ -~]{1,200}")
-"""What Langfuse takes as a user's id."""
+"""The ids of users that Langfuse accepts."""
 
 
 class Authenticator:
@@ -45,7 +45,7 @@ class Authenticator:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """The one that the settings describe."""
+        """The authenticator of the issuer and the audiences in the settings."""
         audiences = [name.strip() for name in settings.jwt_audience.split(",") if name.strip()]
         return cls(audiences, settings.jwt_issuer, IssuerKeys(settings.jwt_issuer))
 

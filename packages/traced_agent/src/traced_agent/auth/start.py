@@ -1,4 +1,4 @@
-"""Starts the check of bearer tokens if the settings ask for it; nothing is imported otherwise."""
+"""Creates the authenticator if the settings name an issuer; otherwise imports nothing."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What a client would rather have, by its Accept header (RFC 9110, section 12.5.1)."""
+"""The media type that a client prefers, by its Accept header (RFC 9110, section 12.5.1)."""
 
 EVENT_STREAM = "text/event-stream"
 HTML = "text/html"
@@ -6,7 +6,7 @@ _DEFAULT = "application/json"
 
 
 def wants(accept: str, media_type: str) -> bool:
-    """Whether the header names `media_type` itself, and no less than JSON, which everybody else gets."""
+    """Whether the header names `media_type` itself, with at least the weight of JSON, the default."""
     weights = _weights(accept)
     weight = weights.get(media_type, 0.0)
     return weight > 0 and weight >= _weight(weights, _DEFAULT)
@@ -33,7 +33,7 @@ def _quality(parameters: list[str]) -> float:
 
 
 def _weight(weights: dict[str, float], media_type: str) -> float:
-    """By the most specific range that covers it."""
+    """The weight of the most specific range that covers it."""
     for media_range in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
         if media_range in weights:
             return weights[media_range]

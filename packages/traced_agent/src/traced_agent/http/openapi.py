@@ -50,7 +50,7 @@ _EXAMPLES = {
 
 
 def description(settings: Settings) -> dict[str, Any]:
-    """In a few words, what answers here."""
+    """A short description of the service, for `GET /`."""
     return {
         "name": "Traced agent",
         "version": __version__,
@@ -148,7 +148,7 @@ def _get(name: str, summary: str, auth: str, *also: str) -> dict[str, Any]:
 
 def _health(name: str, auth: str) -> dict[str, Any]:
     good = {"200": {"description": "The function is healthy", "content": {_JSON: {"schema": _ref("Health")}}}}
-    if auth == "jwt":  # the function asks for no token here
+    if auth == "jwt":  # this route needs no token
         return {**_service(name, "Check the function", good), "security": []}
     return _service(name, "Check the function", {**good, **_errors((), auth)})
 

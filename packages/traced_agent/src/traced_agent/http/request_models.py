@@ -52,7 +52,7 @@ class _RunFields(BaseModel):
 
     @property
     def labels(self) -> dict[str, Any]:
-        """What the run is found by."""
+        """The attributes that the run's trace can be found by."""
         return {
             "session_id": self.session_id,
             "user_id": self.user_id,
@@ -70,7 +70,7 @@ class QueryRequest(_RunFields):
 
 
 class DemoParameters(BaseModel):
-    """What a demonstration takes."""
+    """The parameters of a demonstration."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -116,7 +116,7 @@ class ResumeRequest(_RunFields):
 
     @property
     def text(self) -> str:
-        """What is recorded as the query."""
+        """The text that the trace records as the query."""
         return self.query or ""
 
 
