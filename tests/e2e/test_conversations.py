@@ -2,10 +2,14 @@
 
 import html
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+
+from tools.bench import soak
+from tools.local.fakes.bedrock_faults import FAULTS
 
 SSE = {"accept": "text/event-stream"}
 
@@ -29,7 +33,9 @@ def test_a_conversation_streams_goes_on_and_never_mixes(cloud):
     _streams_and_leaves_its_trace(cloud)
     _goes_on(cloud)
     _never_mixes(cloud)
+    _is_free_after_its_client_left(cloud)
     _has_a_page(cloud)
+    _passes_a_short_soak_test(cloud)  # last: it deploys another agent
 
 
 def _streams_and_leaves_its_trace(cloud):
@@ -67,9 +73,38 @@ def _never_mixes(cloud):
     assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"]
 
 
+def _is_free_after_its_client_left(cloud):
+    """The run continues to its end and is stored; the lease does not outlive it."""
+    cloud.bedrock.word_interval_s = 0.05
+    body = {"query": "Tell me. [[say 40]]", "session_id": "s-4"}
+    with httpx.stream("POST", cloud.url, json=body, headers=SSE, timeout=60, trust_env=False) as response:
+        next(response.iter_lines())
+    assert ask(cloud, "Too early.", "s-4").json()["error"]["code"] == "session_busy"
+    cloud.bedrock.word_interval_s = 0.0
+    until = time.monotonic() + 20
+    while (answer := ask(cloud, "And now?", "s-4")).status_code == 409 and time.monotonic() < until:
+        time.sleep(0.2)
+    assert answer.status_code == 200
+    assert shown(cloud) == 3, "the turn without a reader is part of the conversation"
+
+
 def _has_a_page(cloud):
     page = httpx.get(cloud.url, headers={"accept": "text/html"}, trust_env=False)
     assert "<!doctype html>" in page.text
     assert '"sessions": true' in html.unescape(page.text)
     told = httpx.get(cloud.url, trust_env=False).json()
     assert (told["streaming"], told["sessions"]) == (True, True)
+
+
+def _passes_a_short_soak_test(cloud):
+    plan = soak.Plan(requests=50, sessions=5, clients=2, phase=25, faults=0.4)
+    quick = [fault for fault in FAULTS if fault not in ("drip", "hang")]
+    before = cloud.bedrock.injected.copy(), cloud.bedrock.rejected.copy()
+
+    found = soak.soak(cloud, plan, quick)
+
+    injected, rejected = cloud.bedrock.injected - before[0], cloud.bedrock.rejected - before[1]
+    broken = {claim.what for claim in soak.report(found, injected, rejected).claims if not claim.holds}
+    assert broken == {"kinds of faults that were not injected"}, [found.checks, found.outcomes]
+    assert (len(found.outcomes), len(found.checks)) == (plan.requests, plan.sessions)
+    assert injected.total() - injected["ok"] > 10

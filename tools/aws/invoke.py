@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     body = request_body(options, sys.stdin.read)
     url, account = _endpoint(options)
     bearer = token(os.environ, options.token_command)
-    listener = EventPrinter(as_json=options.json) if options.stream else None
+    listener = EventPrinter(options.json, live=sys.stdout.isatty()) if options.stream else None
     with httpx.Client(timeout=TIMEOUT_S) as client, _reached(url):
         answer = FunctionClient(client, account, token=bearer).ask(url, body, listener=listener)
     streamed = listener is not None and listener.events > 0
@@ -116,10 +116,17 @@ def token(environ: Mapping[str, str], command: str | None) -> str:
 
 @dataclass
 class EventPrinter:
-    """Prints the events of a stream as they arrive: as text, or as one JSON object a line."""
+    """Prints the events of a stream: as text, or as one JSON object a line as they arrive.
+
+    In a terminal the text is printed as it arrives. Elsewhere it is printed at the end, because a `reset`
+    makes the text so far void: what reads the output gets the answer once.
+    """
 
     as_json: bool = False
+    live: bool = False
+    """Whether the output is a terminal."""
     events: int = 0
+    _text: str = ""
 
     def __call__(self, event: str, data: Mapping[str, Any]) -> None:
         """Print one event."""
@@ -127,12 +134,26 @@ class EventPrinter:
         if self.as_json:
             print(json.dumps({"event": event, "data": data}), flush=True)
         elif event == "text":
-            print(data["text"], end="", flush=True)
+            self._write(data["text"])
+        elif event == "reset":
+            self._restart()
         elif event == "tool" and data["state"] == "started":
-            print(flush=True)
+            self._write("\n")
             ERR.print(f"[{data['name']}]", style="dim", **PLAIN)
         elif event == "result":
+            print(self._text.strip(), flush=True)
+
+    def _write(self, text: str) -> None:
+        if self.live:
+            print(text, end="", flush=True)
+        else:
+            self._text += text
+
+    def _restart(self) -> None:
+        if self.live:
             print(flush=True)
+            ERR.print("The model starts again; the text above is void.", style="yellow", **PLAIN)
+        self._text = ""
 
 
 def show(answer: Mapping[str, Any], *, printed: bool = False) -> None:

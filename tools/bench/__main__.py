@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import functools
 import importlib
 import json
 import traceback
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.table import Table as Shown
 
@@ -20,14 +21,15 @@ from tools.bench.result import Part, figure
 from tools.command import ERR, OUT, run
 
 _PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
-PARTS = ("layers", "cold-start", "warm", "recipes", "cost", "traces", "stream", "synth")
+PARTS = ("layers", "cold-start", "warm", "recipes", "cost", "traces", "stream", "soak", "synth")
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> int:
     """Measure the named parts, or all of them."""
     options = parse()
-    return bench(options.part or PARTS, as_json=options.json, docs=docs_folder(options))
+    measure = functools.partial(_measure, options=options)
+    return bench(options.part or PARTS, as_json=options.json, measure=measure, docs=docs_folder(options))
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -36,6 +38,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("part", nargs="*", help=f"one of {', '.join(PARTS)}; all of them by default")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.* after each part")
     parser.add_argument("--json", action="store_true", help="also print the results as JSON")
+    soak = parser.add_argument_group("soak", "a longer soak test, at a steady rate and with fewer faults")
+    soak.add_argument("--requests", type=int, default=2000, help="at least this many (default: 2000)")
+    soak.add_argument("--minutes", type=float, default=0.0, help="for at least this time")
+    soak.add_argument("--rate", type=float, default=0.0, help="requests per second; 0: as many as possible")
+    soak.add_argument(
+        "--faults", type=float, default=0.2, help="share of faulty model answers (default: 0.2)"
+    )
     options = parser.parse_args(arguments)
     if unknown := set(options.part) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
@@ -51,7 +60,7 @@ def bench(
     names: Sequence[str],
     *,
     as_json: bool = False,
-    measure: Callable[[str], Part] | None = None,
+    measure: Callable[[str], Part],
     docs: Path | None = None,
 ) -> int:
     """Measure the named parts; if one fails, the others are measured and its earlier results are kept.
@@ -59,17 +68,17 @@ def bench(
     Args:
         names: the parts.
         as_json: print the results as JSON on standard output.
-        measure: measures a part; by default the `measure` of the part's module.
+        measure: measures a part.
         docs: the folder of benchmarks.json and benchmarks.md; None writes no file.
 
     Returns:
-        The exit code: 1 if a part failed.
+        The exit code: 1 if a part failed or does not meet a required claim.
     """
     failed = 0
     for name in names:
         ERR.print(f"[bold]{name}[/]")
         try:
-            result = _result((measure or _measure)(name))
+            result = _result(measure(name))
         except Exception as error:  # noqa: BLE001 - whatever it is, the others can still be measured
             failed = 1
             ERR.print(f"{name} failed: {_reason(error)}", style="red", **_PLAIN)
@@ -77,6 +86,7 @@ def bench(
         if docs:
             _keep(name, result, docs)
         _show(result)
+        failed |= any(claim["required"] and not claim["holds"] for claim in result["part"]["claims"])
         if as_json:
             OUT.print_json(json.dumps({name: result}))
     if not docs:
@@ -95,9 +105,12 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}{place}{''.join(lines)}"
 
 
-def _measure(name: str) -> Part:
-    part: Part = importlib.import_module(f"tools.bench.{name.replace('-', '_')}").measure()
-    return part
+def _measure(name: str, options: argparse.Namespace) -> Part:
+    module = importlib.import_module(f"tools.bench.{name.replace('-', '_')}")
+    if name == "soak":
+        plan = module.Plan(options.requests, options.minutes, options.rate, options.faults)
+        return cast("Part", module.measure(plan))
+    return cast("Part", module.measure())
 
 
 def _result(part: Part) -> dict[str, Any]:

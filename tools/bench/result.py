@@ -24,6 +24,8 @@ class Claim:
     wanted: str
     measured: str
     holds: bool
+    required: bool = False
+    """Whether the bench fails if it does not hold."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ def figure(value: float) -> str:
 def at_most(what: str, measured: float, wanted: float, unit: str = "") -> Claim:
     """A claim that a measured number is at most the wanted one."""
     return Claim(what, f"≤ {figure(wanted)}{unit}", f"{figure(measured)}{unit}", measured <= wanted)
+
+
+def none_of(what: str, found: int) -> Claim:
+    """A required claim that something did not happen."""
+    return Claim(what, "0", f"{found:,}", found == 0, required=True)
 
 
 def spread(samples: list[float]) -> str:

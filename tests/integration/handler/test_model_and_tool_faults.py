@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tools.local.fakes.bedrock_server import FAULTS
+from tools.local.fakes.bedrock_faults import FAULTS
 
 TIMEOUT_S = 6.0
 """The function's timeout: the agent gets half of it; the response and its trace need the rest."""
@@ -13,23 +13,42 @@ EXPECTED = {
     "throttle": (429, "model_throttled"),
     "not_ready": (429, "model_throttled"),
     "deny": (502, "model_access_denied"),
+    "deny_role": (502, "model_access_denied"),
+    "deny_organization": (502, "model_access_denied"),
+    "deny_boundary": (502, "model_access_denied"),
+    "deny_marketplace": (502, "model_access_denied"),
+    "deny_payment": (502, "model_access_denied"),
     "expired": (502, "model_access_denied"),
     "wrong_keys": (502, "model_access_denied"),
     "invalid": (502, "model_error"),
     "too_long": (400, "invalid_request"),
+    "too_many_tokens": (502, "model_error"),
     "not_found": (502, "model_error"),
     "internal": (502, "model_error"),
     "unavailable": (502, "model_error"),
     "break": (502, "model_error"),
+    "throttle_late": (429, "model_throttled"),
+    "invalid_late": (502, "model_error"),
+    "internal_late": (502, "model_error"),
     "cut": (502, "model_error"),
     "garbage": (502, "model_error"),
-    "empty": (502, "model_error"),
     "truncate": (502, "model_error"),
-    "throttle_late": (429, "model_throttled"),
+    "empty": (502, "model_error"),
+    "empty_after_tool": (200, "It is two."),
+    "blank": (502, "model_error"),
     "no_tool": (502, "model_error"),
+    "unknown_tool": (200, "The tool failed: Unknown tool: no_such_tool."),
+    "broken_arguments": (200, "The tool failed: "),
+    "cut_arguments": (200, "Let me see."),
+    "guardrail_tool": (200, "I must not."),
+    "sequence_tool": (200, "I stop"),
+    "context_full": (200, "It is a long story, and"),
+    "emoji": (200, "Good 😀!"),
+    "half_emoji": (200, "Good ?!"),
     "drip": (504, "deadline_exceeded"),
     "hang": (504, "deadline_exceeded"),
 }
+"""Each fault of the fake model: the status, and the error's code or the beginning of the answer."""
 
 BAD_TOOLS = '''
 
@@ -86,12 +105,36 @@ def check(function, query, status, code):
 
 
 @pytest.mark.parametrize("fault", EXPECTED)
-def test_the_model_fails(function, fault):
-    check(function, f"[[{fault}]] Hello", *EXPECTED[fault])
+def test_a_fault_of_the_model_gets_its_documented_response(function, fault):
+    status, outcome = EXPECTED[fault]
+    if status == 200:
+        body, _ = check(function, f"[[{fault}]] Hello", status, None)
+        assert body["response"].startswith(outcome)
+    else:
+        check(function, f"[[{fault}]] Hello", status, outcome)
 
 
 def test_every_fault_of_the_fake_is_tested():
     assert set(EXPECTED) == set(FAULTS)
+
+
+REMEDIES = {
+    "deny_role": ("allow it", "in IAM"),
+    "deny_organization": ("service control policy", "a permission in IAM is not enough"),
+    "deny_boundary": ("permissions boundary", "a permission in IAM is not enough"),
+    "deny_marketplace": ("aws-marketplace:Subscribe", "aws-marketplace:ViewSubscriptions"),
+    "deny_payment": ("payment method", "Billing console"),
+    "too_many_tokens": ("MAX_TOKENS is above the limit of 64000",),
+}
+"""What the message of a denial or a rejection contains."""
+
+
+@pytest.mark.parametrize("fault", REMEDIES)
+def test_a_denial_names_its_remedy_and_no_account(function, fault):
+    _, body, _ = function.ask(f"[[{fault}]] Hello")
+    message = body["error"]["message"]
+    assert [words for words in REMEDIES[fault] if words not in message] == []
+    assert "123456789012" not in str(body)
 
 
 def test_a_model_call_that_is_throttled_once_is_retried(function):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tools.aws import invoke
 from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
 
@@ -117,6 +118,42 @@ def test_the_next_request_succeeds_after_a_client_disconnects(serve, events):
             time.sleep(0.1)
         assert list(events(response))[-1][0] == "result"
         assert served.starts == 1
+
+
+@pytest.fixture
+def retrying(serve, bedrock, source, tmp_path):
+    """An agent that repeats a throttled model call itself."""
+    code = tmp_path / "src"
+    shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
+    agent, strategy = code / "agent.py", "ModelRetryStrategy(max_attempts=2, initial_delay=1, max_delay=1)"
+    text = agent.read_text()
+    assert "retry_strategy=None" in text
+    agent.write_text(
+        "from strands import ModelRetryStrategy\n"
+        + text.replace("retry_strategy=None", f"retry_strategy={strategy}")
+    )
+    with serve(bedrock_url=bedrock.url, code=code) as served:
+        yield served
+
+
+def test_after_a_retry_a_client_that_joins_the_text_gets_the_answer_once(retrying):
+    events = retrying.events("[[throttle_late 1]] Please retry. [[say 20]]")
+    names = [name for name, _ in events if name]
+    first, last = names.index("reset"), len(names) - 1
+    assert "text" in names[:first], "text was sent before the call failed"
+    assert names[last] == "result"
+    joined = ""
+    for name, content in events:
+        joined = "" if name == "reset" else joined + (content["text"] if name == "text" else "")
+    assert joined.strip() == events[-1][1]["response"]
+    assert joined.split() == [f"word{number}" for number in range(20)]
+
+
+def test_after_a_retry_invoke_prints_the_answer_once(retrying, capsys):
+    assert (
+        invoke.main(["--url", retrying.url, "--stream", "[[throttle_late 1]] Retry, please. [[say 20]]"]) == 0
+    )
+    assert capsys.readouterr().out.split() == [f"word{number}" for number in range(20)]
 
 
 def test_a_slow_reader_loses_nothing(streaming, events):

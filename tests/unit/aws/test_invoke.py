@@ -139,6 +139,33 @@ def test_a_streamed_answer_is_printed_once(served, capsys) -> None:
     assert capsys.readouterr().out == "4\n"
 
 
+RETRIED = [
+    ("text", {"text": "Let me"}),
+    ("reset", {"reason": "retry"}),
+    ("text", {"text": "Let me see."}),
+    ("tool", {"name": "calculator", "state": "started"}),
+    ("text", {"text": "4"}),
+    ("result", ANSWER),
+]
+
+
+def test_after_a_reset_a_pipe_gets_the_text_once(served, capsys) -> None:
+    served(lambda _: _stream(*RETRIED))
+
+    assert invoke.main(["--url", URL, "--stream", "2+2?"]) == 0
+    assert capsys.readouterr().out == "Let me see.\n4\n"
+
+
+def test_after_a_reset_a_terminal_says_that_the_text_is_void(capsys) -> None:
+    printer = invoke.EventPrinter(live=True)
+    for event, data in RETRIED[:3]:
+        printer(event, data)
+
+    printed = capsys.readouterr()
+    assert printed.out == "Let me\nLet me see."
+    assert "the text above is void" in printed.err
+
+
 def test_stream_with_json_prints_one_event_a_line(served, capsys) -> None:
     served(lambda _: _stream(("text", {"text": "4"}), ("result", ANSWER)))
 

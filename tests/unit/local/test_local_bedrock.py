@@ -6,7 +6,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError, ReadTimeoutError
 
-from tools.local.fakes.bedrock_server import FAULTS, REFUSALS, FakeBedrock
+from tools.local.fakes.bedrock_faults import FAULTS, REFUSALS
+from tools.local.fakes.bedrock_server import FakeBedrock
+from tools.local.fakes.faults import FaultInjector
+
+KEYS = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
 
 CALCULATOR = {
     "toolSpec": {
@@ -29,8 +33,7 @@ def client(bedrock):
         "bedrock-runtime",
         endpoint_url=bedrock.url,
         region_name="us-east-1",
-        aws_access_key_id="any",
-        aws_secret_access_key="any",
+        **KEYS,
         config=Config(retries={"total_max_attempts": 1}, read_timeout=1.5),
     )
 
@@ -136,3 +139,57 @@ def test_other_operations_are_refused(bedrock):
 
 def test_every_fault_is_described():
     assert all(FAULTS.values())
+
+
+def test_a_share_of_the_calls_fails_with_each_fault_equally_often():
+    injector = FaultInjector(FAULTS)
+    injector.inject_share(["deny", "empty", "hang"], 0.15)
+    calls = [injector.next_fault() for _ in range(400)]
+    assert {fault: calls.count(fault) for fault in ("ok", "deny", "empty", "hang")} == {
+        "ok": 340,
+        "deny": 20,
+        "empty": 20,
+        "hang": 20,
+    }
+    assert calls[:100] != calls[100:200], "the order is random"
+    injector.inject("ok")
+    assert {injector.next_fault() for _ in range(100)} == {"ok"}
+
+
+def test_an_unknown_fault_has_no_share():
+    with pytest.raises(ValueError, match="no fault 'explode'"):
+        FaultInjector(FAULTS).inject_share(["deny", "explode"], 0.2)
+
+
+def test_calls_are_counted_by_fault_and_rejections_by_message(client):
+    with FakeBedrock() as server:
+        own = boto3.client("bedrock-runtime", endpoint_url=server.url, region_name="us-east-1", **KEYS)
+        own.converse(**ask("Hello"))
+        own.converse(**ask("[[empty]] Hello"))
+        with pytest.raises(ClientError, match="must start with a user message"):
+            own.converse(modelId="any", messages=[{"role": "assistant", "content": [{"text": "Hi"}]}])
+        assert server.injected == {"ok": 1, "empty": 1}
+        assert [count for message, count in server.rejected.items() if "start with a user" in message] == [1]
+
+
+def test_an_emoji_comes_in_two_deltas_that_make_it(client):
+    events = list(client.converse_stream(**ask("[[emoji]] please"))["stream"])
+    deltas = [e["contentBlockDelta"]["delta"]["text"] for e in events if "contentBlockDelta" in e]
+    assert deltas == ["Good ", "\ud83d", "\ude00", "!"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "stop_reason", "tool"),
+    [
+        ("guardrail_tool", "guardrail_intervened", "calculator"),
+        ("sequence_tool", "stop_sequence", "calculator"),
+        ("unknown_tool", "tool_use", "no_such_tool"),
+        ("empty_after_tool", "tool_use", "calculator"),
+    ],
+)
+def test_a_faulty_reply_names_a_tool(client, fault, stop_reason, tool):
+    turn = client.converse(**ask(f"[[{fault}]]", toolConfig={"tools": [CALCULATOR]}))
+    assert turn["stopReason"] == stop_reason
+    assert [
+        block["toolUse"]["name"] for block in turn["output"]["message"]["content"] if "toolUse" in block
+    ] == [tool]

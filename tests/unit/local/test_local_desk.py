@@ -11,7 +11,7 @@ from tools.command import Failure
 from tools.local.cloud import host_check
 from tools.local.cloud.function_log import FunctionLog
 from tools.local.cloud.local_cloud import LocalCloud
-from tools.local.fakes.bedrock_server import FAULTS as MODEL_FAULTS
+from tools.local.fakes.bedrock_faults import FAULTS as MODEL_FAULTS
 from tools.local.fakes.langfuse_server import FAULTS as TRACE_FAULTS
 from tools.local.traces import trace_view
 from tools.local.traces.received_trace import Span, Trace

@@ -8,59 +8,24 @@ Faults are injected from Python (`bedrock.inject_fault("throttle", times=2)`) or
 
 import json
 import re
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from tools.local.fakes import converse_rules, event_stream, fake_model
+from tools.local.fakes.bedrock_faults import BROKEN_STREAMS, FAULTS, FAULTY_REPLIES, REFUSALS
 from tools.local.fakes.faults import FaultInjector
 from tools.local.http.exchange import HttpExchange
 from tools.local.http.server import HttpServer
-
-REFUSALS = {
-    "throttle": (429, "ThrottlingException", "Too many requests, please wait before trying again."),
-    "deny": (403, "AccessDeniedException", "You don't have access to the model with the specified model ID."),
-    "expired": (403, "ExpiredTokenException", "The security token included in the request is expired"),
-    "wrong_keys": (
-        403,
-        "UnrecognizedClientException",
-        "The security token included in the request is invalid.",
-    ),
-    "invalid": (400, "ValidationException", "The provided model identifier is invalid."),
-    "too_long": (400, "ValidationException", "Input is too long for requested model."),
-    "not_found": (404, "ResourceNotFoundException", "Could not resolve the foundation model."),
-    "not_ready": (429, "ModelNotReadyException", "The model is not ready for inference."),
-    "internal": (500, "InternalServerException", "The server encountered an internal error."),
-    "unavailable": (503, "ServiceUnavailableException", "Bedrock is unable to process your request."),
-}
-"""Answers in the service's own words: status, type, message."""
-
-FAULTS = {
-    **{fault: f"{status} {kind}: {message}" for fault, (status, kind, message) in REFUSALS.items()},
-    "break": "half the answer, then the stream ends with modelStreamErrorException",
-    "cut": "half the answer, then the connection closes",
-    "garbage": "200 with bytes that are neither JSON nor an event stream",
-    "empty": "200 with a message that has no content",
-    "truncate": "the whole text, then a clean end without messageStop or stopReason",
-    "throttle_late": "half the answer, then the stream ends with throttlingException",
-    "no_tool": "an answer with the stop reason tool_use, but without a tool use",
-    "drip": "one word a second, without end",
-    "hang": "no byte at all",
-}
-"""The faults that can be injected, with their effects."""
-
-_LAST_FRAMES = {
-    "break": ("modelStreamErrorException", "The model broke off."),
-    "throttle_late": ("throttlingException", REFUSALS["throttle"][2]),
-}
-"""The exceptions that end a stream in its middle."""
 
 KEPT = 1000
 """Requests that are kept: the oldest go, so that hours of use need no more memory."""
 
 _PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")
+_DELTA = re.compile(r"[\ud800-\udfff]|[^\s\ud800-\udfff]+\s*|\s+")
 _DIRECTIVE = re.compile(r"\[\[(\w+)(?: (\d+))?\]\]")
 
 
@@ -76,7 +41,12 @@ class FakeBedrock(HttpServer):
         """When the last stream's first word left, by `time.perf_counter`."""
         self.model_faults: dict[str, str] = {}
         """The fault of every call of a model, by the model's id: a key of `FAULTS`."""
+        self.rejected: Counter[str] = Counter()
+        """The conversations that break Converse's rules, by the message of their rejection."""
+        self.injected: Counter[str] = Counter()
+        """How often each fault was injected; `ok` counts the other calls."""
         self._faults = FaultInjector(FAULTS)
+        self._counting = threading.Lock()
         self._seen: Counter[str] = Counter()
         self._prefixes: set[str] = set()
         super().__init__(self._respond, port=port)
@@ -84,6 +54,10 @@ class FakeBedrock(HttpServer):
     def inject_fault(self, fault: str, *, times: int | None = None) -> None:
         """Make the next calls (all, without `times`) fail so: a key of `FAULTS`; `ok` ends it."""
         self._faults.inject(fault, times=times)
+
+    def inject_share(self, faults: Sequence[str], share: float) -> None:
+        """Make this share of the calls fail, with each fault equally often; `inject_fault("ok")` ends it."""
+        self._faults.inject_share(faults, share)
 
     def _respond(self, exchange: HttpExchange) -> None:
         path = _PATH.fullmatch(exchange.path)
@@ -93,8 +67,10 @@ class FakeBedrock(HttpServer):
         self.requests.append({"modelId": unquote(path[1]), **request})
         del self.requests[:-KEPT]
         if rejected := converse_rules.violation(request):
+            self._count(self.rejected, rejected)
             return _refuse(exchange, 400, "ValidationException", rejected)
         fault = self.model_faults.get(unquote(path[1])) or self._fault(fake_model.question(request))
+        self._count(self.injected, fault)
         if fault in REFUSALS:
             return _refuse(exchange, *REFUSALS[fault])
         if fault == "hang":
@@ -104,6 +80,10 @@ class FakeBedrock(HttpServer):
         else:
             self._stream(exchange, request, fault)
         return None
+
+    def _count(self, counter: Counter[str], name: str) -> None:
+        with self._counting:
+            counter[name] += 1
 
     def _reply(self, request: fake_model.Request) -> fake_model.Reply:
         """The model's turn, whose prompt is read from the cache if a call had the same cached beginning."""
@@ -124,19 +104,17 @@ class FakeBedrock(HttpServer):
     def _converse(self, exchange: HttpExchange, request: fake_model.Request, fault: str) -> None:
         if fault == "garbage":
             return exchange.answer(200, b"\x00garbage{", "application/json")
-        if fault == "break":
-            return _refuse(exchange, 424, "ModelErrorException", "The model broke off.")
+        if fault in BROKEN_STREAMS:
+            status, kind, message = BROKEN_STREAMS[fault]
+            return _refuse(exchange, status, kind[0].upper() + kind[1:], message)
         if fault in ("cut", "drip"):
             exchange.begin(200, "application/json")
             while fault == "drip" and not exchange.closing.wait(1):
                 exchange.piece(b" ")
             return exchange.abort()
-        if fault == "throttle_late":
-            return _refuse(exchange, *REFUSALS["throttle"])
         reply = self._faulty_reply(request, fault)
-        message = {"role": "assistant", "content": _content(reply)}
         body = {
-            "output": {"message": message},
+            "output": {"message": {"role": "assistant", "content": _content(reply)}},
             **({} if fault == "truncate" else {"stopReason": reply.stop_reason}),
             "usage": reply.usage,
             "metrics": {"latencyMs": 1},
@@ -152,7 +130,7 @@ class FakeBedrock(HttpServer):
         frames = list(_frames(reply))
         if fault == "drip":
             return _drip(exchange)
-        if fault in ("cut", *_LAST_FRAMES):
+        if fault in ("cut", *BROKEN_STREAMS):
             frames = frames[: max(2, len(frames) // 2)]
         elif fault == "truncate":
             frames = frames[:-2]
@@ -164,16 +142,13 @@ class FakeBedrock(HttpServer):
                 time.sleep(self.word_interval_s)
         if fault == "cut":
             return exchange.abort()
-        if fault in _LAST_FRAMES:
-            exchange.piece(event_stream.exception(*_LAST_FRAMES[fault]))
+        if fault in BROKEN_STREAMS:
+            exchange.piece(event_stream.exception(*BROKEN_STREAMS[fault][1:]))
         return exchange.end()
 
     def _faulty_reply(self, request: fake_model.Request, fault: str) -> fake_model.Reply:
-        if fault == "empty":
-            return fake_model.Reply("")
-        if fault == "no_tool":
-            return fake_model.Reply("Let me see.", stop_reason="tool_use")
-        return self._reply(request)
+        faulty = FAULTY_REPLIES[fault](request) if fault in FAULTY_REPLIES else None
+        return faulty or self._reply(request)
 
 
 def _refuse(exchange: HttpExchange, status: int, kind: str, message: str) -> None:
@@ -187,20 +162,21 @@ def _content(reply: fake_model.Reply) -> list[dict[str, Any]]:
     return content
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"\S+\s*", text)
+def _deltas(text: str) -> list[str]:
+    """One for each word; the halves of a surrogate pair are separate, as models sometimes send them."""
+    return _DELTA.findall(text)
 
 
 def _frames(reply: fake_model.Reply) -> Iterator[bytes]:
     yield event_stream.event("messageStart", {"role": "assistant"})
-    for word in _words(reply.text):
+    for word in _deltas(reply.text):
         yield _delta(0, {"text": word})
     if reply.text:
         yield event_stream.event("contentBlockStop", {"contentBlockIndex": 0})
     if tool := reply.tool:
         start = {"toolUse": {"toolUseId": tool.id, "name": tool.name}}
         yield event_stream.event("contentBlockStart", {"contentBlockIndex": 1, "start": start})
-        yield _delta(1, {"toolUse": {"input": json.dumps(tool.input)}})
+        yield _delta(1, {"toolUse": {"input": tool.arguments}})
         yield event_stream.event("contentBlockStop", {"contentBlockIndex": 1})
     yield event_stream.event("messageStop", {"stopReason": reply.stop_reason})
     yield event_stream.event("metadata", {"usage": reply.usage, "metrics": {"latencyMs": 1}})

@@ -36,7 +36,13 @@ class ToolUse:
 
     id: str
     name: str
-    input: dict[str, Any]
+    input: dict[str, Any] | str
+    """A text is sent as it is: arguments that are not JSON."""
+
+    @property
+    def arguments(self) -> str:
+        """The input as a stream sends it."""
+        return self.input if isinstance(self.input, str) else json.dumps(self.input)
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Reply:
     @property
     def output_tokens(self) -> int:
         """About four characters a token, as models count."""
-        return _tokens(self.text) + (_tokens(json.dumps(self.tool.input)) if self.tool else 0)
+        return _tokens(self.text) + (_tokens(self.tool.arguments) if self.tool else 0)
 
     @property
     def usage(self) -> dict[str, int]:
@@ -72,7 +78,7 @@ def reply(request: Request) -> Reply:
     messages = request.get("messages", [])
     tokens = _tokens(json.dumps([request.get("system", []), messages]))
     query = question(request)
-    results = [block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block]
+    results = tool_results(request)
     if results and "[[loop]]" not in query:
         return Reply(_told(results), input_tokens=tokens)
     if "[[guardrail]]" in query and request.get("guardrailConfig"):
@@ -106,6 +112,11 @@ def with_cache(reply: Reply, prefix: str, *, known: bool) -> Reply:
         cache_read_tokens=tokens if known else 0,
         cache_write_tokens=0 if known else tokens,
     )
+
+
+def tool_results(request: Request) -> list[dict[str, Any]]:
+    """The results of the tools that the model used last; empty if the last message is a question."""
+    return [block["toolResult"] for block in request["messages"][-1]["content"] if "toolResult" in block]
 
 
 def question(request: Request) -> str:

@@ -1,11 +1,14 @@
-"""Checks that each response of the model is complete, before the agent uses it.
+"""Checks that each response of the model is complete, and ends the responses of abandoned runs.
 
 Strands takes a stream that ends without `messageStop` for a complete answer, and a stop reason of `tool_use`
-without a toolUse for a call of no tools.
+without a toolUse for a call of no tools. It clears the signal of a cancelled agent before the thread that
+reads the response has seen it: that thread would read until the model ends.
 """
 
 import functools
-from collections.abc import AsyncIterator, Mapping
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from strands.models import Model
@@ -15,8 +18,24 @@ class IncompleteModelResponse(Exception):  # noqa: N818 - names what was receive
     """The model's response ended early, or lacks what its stop reason announces; the message says which."""
 
 
-def check_responses(model: Model) -> None:
-    """Make the model raise `IncompleteModelResponse` for each incomplete response; applied once per model."""
+@dataclass(frozen=True)
+class _Signals:
+    """Set when one of the signals is."""
+
+    agent: threading.Event | None
+    run: threading.Event | None
+
+    def is_set(self) -> bool:
+        return any(signal is not None and signal.is_set() for signal in (self.agent, self.run))
+
+
+def check_responses(model: Model, run_signal: Callable[[], threading.Event | None]) -> None:
+    """Make the model raise `IncompleteModelResponse` for each incomplete response; applied once per model.
+
+    Args:
+        model: the model; its `stream` is replaced.
+        run_signal: returns the signal that ends the model calls of the current run.
+    """
     stream = model.stream
     if getattr(stream, "checks_responses", False):
         return
@@ -24,14 +43,14 @@ def check_responses(model: Model) -> None:
     @functools.wraps(stream)
     async def checked(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         response = _Response()
+        cancelled = kwargs["cancel_signal"] = _Signals(kwargs.get("cancel_signal"), run_signal())
         try:
             async for event in stream(*args, **kwargs):
                 response.add(event)
                 yield event
         except KeyError as error:
             raise IncompleteModelResponse(f"its response broke off without {error}") from error
-        cancelled = kwargs.get("cancel_signal")
-        if not (cancelled is not None and cancelled.is_set()):
+        if not cancelled.is_set():
             response.check()
 
     checked.checks_responses = True  # type: ignore[attr-defined]

@@ -107,13 +107,18 @@ def observe_new_agents() -> None:
         if len(args) < position:  # `position` counts `self`, which is not in `args`
             kwargs.setdefault("callback_handler", functools.partial(_nested_event, kwargs.get("name")))
         original(self, *args, **kwargs)
-        check_responses(self.model)
+        check_responses(self.model, _cancel_signal)
         self.add_hook(_message_added, MessageAddedEvent)
         self.add_hook(_before_model_call, BeforeModelCallEvent)
         self.add_hook(_after_model_call, AfterModelCallEvent)
 
     init.adds_run_hooks = True  # type: ignore[attr-defined]
     Agent.__init__ = init  # type: ignore[method-assign]
+
+
+def _cancel_signal() -> threading.Event | None:
+    run = current()
+    return run.cancel if run else None
 
 
 def _message_added(event: MessageAddedEvent) -> None:

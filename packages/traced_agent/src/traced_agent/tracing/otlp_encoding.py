@@ -1,13 +1,13 @@
 """Encodes spans as OTLP requests, and reads OTLP responses and header settings."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 from urllib.parse import unquote
 
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import Status
+from opentelemetry.sdk.trace import ReadableSpan
 
-from traced_agent.tracing.spans import copy_span
+from traced_agent.text import replace_surrogates
+from traced_agent.tracing.safe_text import with_text
 
 _SHORT: Final = 8_000
 """Characters that remain of each value of a span that the backend finds too large."""
@@ -20,12 +20,13 @@ def encode(spans: Sequence[ReadableSpan]) -> bytes:
     try:
         return bytes(encode_spans(spans).SerializeToString())
     except (UnicodeError, ValueError):
-        return bytes(encode_spans([_with_valid_text(span) for span in spans]).SerializeToString())
+        valid = [with_text(span, replace_surrogates) for span in spans]
+        return bytes(encode_spans(valid).SerializeToString())
 
 
 def shorten(span: ReadableSpan) -> ReadableSpan | None:
     """Cut the long values of a span; None if that does not make the span smaller."""
-    shorter = _with_text(span, lambda text: text if len(text) <= _SHORT else text[:_SHORT] + " …")
+    shorter = with_text(span, lambda text: text if len(text) <= _SHORT else text[:_SHORT] + " …")
     return None if len(encode([shorter])) >= len(encode([span])) else shorter
 
 
@@ -53,28 +54,3 @@ def otlp_headers(more: Mapping[str, str]) -> dict[str, str]:
 
     headers = {**_OTLP_HTTP_HEADERS, "Content-Encoding": "gzip"}
     return {**{name.lower(): value for name, value in headers.items()}, **more}
-
-
-def _with_valid_text(span: ReadableSpan) -> ReadableSpan:
-    return _with_text(span, lambda text: text.encode(errors="replace").decode())
-
-
-def _with_text(span: ReadableSpan, change: Callable[[str], str]) -> ReadableSpan:
-    def change_value(value: Any) -> Any:
-        if isinstance(value, str):
-            return change(value)
-        return tuple(map(change_value, value)) if isinstance(value, tuple) else value
-
-    def change_all(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-        return {change(name): change_value(value) for name, value in (attributes or {}).items()}
-
-    description = span.status.description
-    return copy_span(
-        span,
-        name=change(span.name),
-        attributes=change_all(span.attributes),
-        events=tuple(
-            Event(change(event.name), change_all(event.attributes), event.timestamp) for event in span.events
-        ),
-        status=Status(span.status.status_code, change(description) if description else None),
-    )
