@@ -60,7 +60,13 @@ def test_memory_is_flat(warm):
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("MAX_TOKENS", "many"), ("LANGFUSE_HOST", "langfuse.com"), ("LOG_LEVEL", "LOUD")]
+    ("variable", "value"),
+    [
+        ("MAX_TOKENS", "many"),
+        ("LANGFUSE_HOST", "langfuse.com"),
+        ("LOG_LEVEL", "LOUD"),
+        ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://host name/"),
+    ],
 )
 def test_a_wrong_setting_fails_the_init_in_one_line_that_names_it(deployed, variable, value):
     with deployed(**{variable: value}) as function:

@@ -81,7 +81,7 @@ def test_connections_are_closed_when_they_were_idle_for_long():
             self.closed += 1
 
     clock, client = Clock(), Client()
-    connections = IdleConnections([client, None], clock=clock)
+    connections = IdleConnections([client], clock=clock)
     for pause, closed in ((0, 0), (MAX_IDLE_S, 0), (MAX_IDLE_S + 1, 1), (1, 1)):
         clock.now += pause
         with connections:

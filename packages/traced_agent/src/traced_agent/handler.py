@@ -225,6 +225,7 @@ def create_handler(
     session = functools.partial(shared_session, settings.bedrock_region)
     tracer = start_tracing(settings, session)
     after_response = start_after_response(tracer.export if tracer.enabled else None, settings, environ)
+    models.check_endpoint(environ)
     model = models.build(build_model, settings, session())
     settings = replace(settings, bedrock_model_id=models.model_id(model) or settings.bedrock_model_id)
     tracer.describe_model(model)
@@ -239,7 +240,7 @@ def create_handler(
         start_authenticator(settings),
         read_suggestions(build_agent),
         models.knowledge_base_search(settings, session),
-        IdleConnections([getattr(model, "client", None), sessions and sessions.client]),
+        IdleConnections(session().clients),
         FirstRequest(environ),
     )
     startup.done()

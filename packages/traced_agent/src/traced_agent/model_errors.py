@@ -23,7 +23,7 @@ from strands.types.exceptions import (
     EventLoopException,
     ModelThrottledException,
 )
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, LocationValueError
 
 from traced_agent import bedrock_denials
 from traced_agent.errors import ApiError
@@ -122,6 +122,8 @@ def to_api_error(error: Exception, model_id: str, region: str) -> ApiError:
         return to_api_error(error.original_exception, model_id, region)
     if isinstance(error, ModelThrottledException):
         return _throttled(model_id, region)
+    if isinstance(error, HTTPClientError) and isinstance(error.kwargs.get("error"), LocationValueError):
+        error = UnknownEndpointError(service_name="bedrock-runtime", region_name=region)
     if isinstance(error, ClientError) and error.operation_name.startswith("Converse"):
         return _from_bedrock(error, model_id, region)
     code, message = next((code, message) for types, code, message in _ERRORS if isinstance(error, types))

@@ -51,14 +51,15 @@ _knowledge_base = _like(r"[0-9A-Z]{10}", "the id of a knowledge base, ten capita
 
 
 def _url(value: str) -> str:
-    if not _is_url(value):
+    if not is_url(value):
         raise ValueError("an http(s) URL")
     if "@" in urlsplit(value).netloc:
         raise ValueError("an http(s) URL without credentials")
     return value.rstrip("/")
 
 
-def _is_url(value: str) -> bool:
+def is_url(value: str) -> bool:
+    """Whether it is an http or https address."""
     try:
         parts = urlsplit(value)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -68,7 +69,7 @@ def _is_url(value: str) -> bool:
 
 def _issuer(value: str) -> str:
     """An OpenID Connect issuer, as it is: its tokens name it with or without a slash at the end."""
-    parts = urlsplit(value) if _is_url(value) else None
+    parts = urlsplit(value) if is_url(value) else None
     if not parts or parts.query or parts.fragment or parts.username is not None:
         raise ValueError("the https URL of an OpenID Connect issuer")
     if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gzip
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +14,22 @@ from botocore.loaders import JSONFileLoader, Loader
 from pydantic_core import from_json
 
 
+class SharedSession(boto3.Session):  # type: ignore[misc]
+    """A session that knows its clients, so that their idle connections can be closed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.clients: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def client(self, *args: Any, **options: Any) -> Any:
+        """Create a client, as boto3 does."""
+        client = super().client(*args, **options)
+        self.clients.add(client)
+        return client
+
+
 @functools.cache
-def shared_session(region: str) -> boto3.Session:
+def shared_session(region: str) -> SharedSession:
     """The session that every client is made from: a second one would cost as much as fifteen clients.
 
     Its region is the model's; a client of anything else says its own. With the loader below, the first client
@@ -23,7 +38,7 @@ def shared_session(region: str) -> boto3.Session:
     core = botocore.session.get_session()
     if not core.get_config_variable("data_path"):
         core.register_component("data_loader", SingleServiceLoader(file_loader=PlainJsonLoader()))
-    return boto3.Session(region_name=region, botocore_session=core)
+    return SharedSession(region_name=region, botocore_session=core)
 
 
 class PlainJsonLoader(JSONFileLoader):  # type: ignore[misc]

@@ -6,7 +6,7 @@ the read timeout, a minute for the model.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any, Self
 
 MAX_IDLE_S = 30.0
@@ -16,15 +16,20 @@ MAX_IDLE_S = 30.0
 class IdleConnections:
     """The connections of boto3 clients; a context manager around each use of them."""
 
-    def __init__(self, clients: Iterable[Any] = (), *, clock: Callable[[], float] = time.time) -> None:
-        """`clock` must go on while the environment is frozen, as the wall clock does."""
-        self._clients = [client for client in clients if hasattr(client, "close")]
+    def __init__(self, clients: Collection[Any] = (), *, clock: Callable[[], float] = time.time) -> None:
+        """Take the clients, which may grow, and the clock.
+
+        Args:
+            clients: the boto3 clients.
+            clock: continues while the environment is frozen, as the wall clock does.
+        """
+        self._clients = clients
         self._clock = clock
         self._used = clock()
 
     def __enter__(self) -> Self:
         if self._clock() - self._used > MAX_IDLE_S:
-            for client in self._clients:
+            for client in list(self._clients):
                 client.close()  # botocore opens new connections afterwards
         return self
 
