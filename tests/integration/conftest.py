@@ -35,6 +35,6 @@ def source() -> Path:
 
 @pytest.fixture(scope="session")
 def bedrock() -> Iterator[FakeBedrock]:
-    """A stand-in for Bedrock."""
+    """A fake Bedrock."""
     with FakeBedrock() as bedrock:
         yield bedrock

@@ -146,7 +146,7 @@ class SoakSession:
 
 
 def _object(content: bytes | str) -> Body:
-    """The JSON object; empty for what is none, as when Lambda itself answers."""
+    """The JSON object; empty for other content, as when Lambda itself answers."""
     try:
         found = json.loads(content)
     except ValueError:

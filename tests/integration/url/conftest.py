@@ -54,7 +54,7 @@ def events_of(response):
 
 @pytest.fixture(scope="session")
 def serve(opt, source):
-    """Serves the handler's source, or other code, for the length of a `with`."""
+    """Serves the handler's source, or other code, during a `with`."""
 
     @contextlib.contextmanager
     def serve(*, bedrock_url="", streaming=True, code=None, timeout_s=20.0, environment=None, **function):

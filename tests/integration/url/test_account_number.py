@@ -13,7 +13,7 @@ QUERIES = (
     "What is 2+2?",
     "[[deny_role]]",
     "[[deny_organization]]",
-    "[[throttle_late]]",
+    "[[throttle 2]] Hello",
     "[[invalid]]",
     "[[empty]]",
 )

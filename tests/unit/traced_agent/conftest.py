@@ -33,7 +33,7 @@ def _children(name):
 
 @dataclass
 class Finished:
-    """Stands for what happens after the response: remembers that it was told."""
+    """A fake of the work after the response: it records its calls."""
 
     requests: list = field(default_factory=list)
 
@@ -43,7 +43,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Context:
-    """What Lambda tells of an invocation."""
+    """The context of an invocation."""
 
     remaining_s: float = 30.0
     aws_request_id: str = "req-1"
@@ -69,7 +69,7 @@ def url_event(body=None, *, method="POST", path="/", headers=None, is_base64=Fal
 
 @dataclass
 class Called:
-    """A handler over a scripted model, called as Lambda would."""
+    """A handler with a scripted model, called as Lambda calls it."""
 
     handler: Handler
     model: ScriptedModel
@@ -85,7 +85,7 @@ class Called:
 
 @pytest.fixture
 def calling():
-    """Makes a handler whose model goes through these turns, the last one again and again."""
+    """Makes a handler whose model returns these turns in order and repeats the last one."""
 
     def make(*script, settings=None, tracing=None, tools=TOOLS):
         model, finished = ScriptedModel(*(script or ("Four.",))), Finished()

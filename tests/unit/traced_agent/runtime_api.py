@@ -9,7 +9,10 @@ ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 
 
 class RuntimeApi:
-    """Takes one post. `hurry`: bytes after which it hangs up; `pace`: waited for before each read."""
+    """Takes one post.
+
+    `hurry`: the bytes after which it closes the connection; `pace`: an event to wait for before each read.
+    """
 
     def __init__(
         self, *, receipt: bytes = ACCEPTED, hurry: int | None = None, pace: threading.Event | None = None

@@ -1,6 +1,6 @@
 """Faulty model answers and tools, through the real handler: with streaming and sessions, each on and off.
 
-Whatever happens, a session can answer its next question, with a conversation that Bedrock accepts.
+After each fault the session can answer its next question, with a conversation that Bedrock accepts.
 """
 
 import functools
@@ -174,7 +174,7 @@ def conversation(calling):
 
 
 class Context:
-    """What Lambda tells about an invocation."""
+    """The context of an invocation."""
 
     aws_request_id = "req-1"
 

@@ -74,12 +74,12 @@ def test_what_is_not_set_or_empty_takes_its_default():
 @pytest.mark.parametrize(
     ("variable", "value"), [(name, value) for name, values in WRONG.items() for value in values]
 )
-def test_a_wrong_value_is_refused_in_one_line_that_names_the_variable(variable, value):
+def test_an_invalid_value_is_rejected_in_one_line_that_names_the_variable(variable, value):
     with pytest.raises(SettingsError) as refused:
         Settings.from_env({variable: value})
     assert str(refused.value).startswith(f"{variable} must be ")
     assert "\n" not in str(refused.value)
-    assert "sk-1" not in str(refused.value), "a secret that is misspelled stays one"
+    assert "sk-1" not in str(refused.value), "an invalid secret is not printed"
 
 
 def test_langfuses_own_name_for_its_host_is_read_too():

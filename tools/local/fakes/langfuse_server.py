@@ -93,7 +93,7 @@ class FakeLangfuse(HttpServer):
         self._faults.inject(fault, times=times)
 
     def traces(self) -> list[Trace]:
-        """All traces so far, oldest first; a span that was sent twice stands there twice."""
+        """All traces so far, oldest first; a span that was sent twice is in it twice."""
         spans: dict[str, list[Span]] = {}
         with self._news:
             for export in self.exports:

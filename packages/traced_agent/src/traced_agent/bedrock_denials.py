@@ -1,4 +1,4 @@
-"""Says what to do about a request that Bedrock denied or rejected, without account numbers.
+"""What to do about a request that Bedrock denied or rejected, without account numbers.
 
 The texts that are recognised are those of IAM's access denied messages
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html) and of Bedrock's

@@ -54,7 +54,7 @@ def test_no_id_leaves_its_place_in_the_bucket(ask, bucket, session_id):
     assert all(session_id not in key for key in bucket.objects)
 
 
-def test_a_second_turn_at_once_is_refused_and_mixes_nothing(store, ask):
+def test_a_second_turn_at_the_same_time_is_rejected(store, ask):
     with store.turn("s-1", None, seconds=30) as turn:
         with pytest.raises(ApiError) as caught:
             ask("at once")
@@ -83,7 +83,7 @@ def test_a_run_that_was_abandoned_writes_into_nothing(store, calling, ask, bucke
     assert bucket.objects == before
 
 
-def test_a_session_that_has_grown_too_long_is_refused(ask, bucket):
+def test_a_session_that_has_grown_too_long_is_rejected(ask, bucket):
     ask("first")
     with (
         pytest.raises(ApiError) as caught,
