@@ -48,6 +48,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if unknown := set(options.part) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
+    if options.requests < 1 or options.minutes < 0 or options.rate < 0 or not 0 <= options.faults <= 1:
+        parser.error("--requests is 1 or more, --minutes and --rate are 0 or more, --faults is from 0 to 1")
     return options
 
 

@@ -171,3 +171,12 @@ def test_a_process_has_memory_threads_and_open_files():
 def test_the_command_takes_the_length_and_the_faults():
     options = parse(["soak", "--minutes", "60", "--rate", "5", "--faults", "0.01"])
     assert (options.requests, options.minutes, options.rate, options.faults) == (2000, 60.0, 5.0, 0.01)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--requests", "0"), ("--minutes", "-1"), ("--rate", "-1"), ("--faults", "1.5")]
+)
+def test_an_impossible_length_is_rejected_in_one_line(arguments, capsys):
+    with pytest.raises(SystemExit):
+        parse(["soak", *arguments])
+    assert f"{arguments[0]} " in capsys.readouterr().err.splitlines()[-1]
