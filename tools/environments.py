@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 from filelock import FileLock
@@ -24,10 +25,10 @@ def python_of(name: str) -> Path:
         Failure: the environment cannot be made.
     """
     beside = Path(sys.prefix).with_name(name)  # hatch keeps a project's environments in one folder
-    if not _has_all(beside, pins(name)):
+    if not has_all(beside, pins(name)):
         make_folder(CACHE)
         with FileLock(CACHE / f"environment-{name}.lock"):
-            beside = beside if _has_all(beside, pins(name)) else _create(name)
+            beside = beside if has_all(beside, pins(name)) else _create(name)
     return beside / "bin" / "python"
 
 
@@ -40,7 +41,8 @@ def pins(name: str) -> dict[str, str]:
     return {pin[1]: pin[2] for pin in found if pin}
 
 
-def _has_all(environment: Path, pinned: dict[str, str]) -> bool:
+def has_all(environment: Path, pinned: Mapping[str, str]) -> bool:
+    """Whether these versions are installed in an environment."""
     folders = (f"{re.sub('[-_.]+', '_', package)}-{version}" for package, version in pinned.items())
     return all(any(environment.glob(f"lib/python*/site-packages/{name}.dist-info")) for name in folders)
 

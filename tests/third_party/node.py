@@ -32,16 +32,13 @@ def packages():
     return folder / "node_modules"
 
 
-def run(
-    script: str | Path, *arguments: str | Path, cwd: Path, stdin: str = ""
-) -> subprocess.CompletedProcess:
+def run(script: str | Path, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess:
     """Run a script of a package, named `package/path`, or a file."""
     return subprocess.run(
         [str(NODE), str(packages() / script), *map(str, arguments)],
         check=False,
         cwd=cwd,
         env={**os.environ, **_ENVIRONMENT},
-        input=stdin,
         capture_output=True,
         text=True,
         timeout=120,
