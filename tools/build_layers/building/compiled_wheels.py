@@ -111,8 +111,8 @@ def _folder(store: Path) -> Path:
 def _key() -> bytes:
     """The key that signs compiled wheels; it is kept outside of the cache, which may be shared or restored.
 
-    A wheel has a hash in the lock; what was compiled from it has none. Without the signature, whoever can
-    write to the cache could ship bytecode that is not compiled from the wheel's source.
+    A wheel has a hash in the lock; what was compiled from it has none. Without the signature, a user
+    who can write to the cache could add bytecode that is not compiled from the wheel's source.
     """
     key = cache.read(_KEY_FILE) or b""
     if len(key) != _TAG_BYTES:

@@ -16,7 +16,7 @@ from tools.local.runtime.function import Cors, Function
 
 @dataclass(frozen=True)
 class Deployed:
-    """A function as the control plane has it, and where its bytes are kept."""
+    """A function in the control plane, and the folder for its code and layers."""
 
     plane: ControlPlane
     name: str
@@ -68,7 +68,7 @@ class Deployed:
         return found
 
     def _qualifier(self, url: str) -> str:
-        """The version that the URL is for, if it stands on an alias, which MiniStack's ARN does not tell."""
+        """The version of the URL's alias, which MiniStack's ARN does not contain; empty without an alias."""
         client = self.plane.client("lambda")
         for alias in client.list_aliases(FunctionName=self.name)["Aliases"]:
             with contextlib.suppress(client.exceptions.ResourceNotFoundException):
@@ -78,7 +78,7 @@ class Deployed:
         return ""
 
     def _properties(self) -> dict[str, Any]:
-        """The function's properties in the template: MiniStack tells no reserved concurrency."""
+        """The function's properties in the template: MiniStack's API omits the reserved concurrency."""
         template = self.plane.client("cloudformation").get_template(StackName=self.stack_name)["TemplateBody"]
         functions = [of for of in template["Resources"].values() if of["Type"] == "AWS::Lambda::Function"]
         return next((of["Properties"] for of in functions if of["Properties"].get("Layers")), {})

@@ -89,7 +89,7 @@ class ControlPlane:
         self._cdk("bootstrap", f"aws://{ACCOUNT}/{self.region}", "--app", str(synthesized))
 
     def synthesize(self, context: Mapping[str, str]) -> Path:
-        """Have the CDK app write its templates and assets, with `-c key=value` for each pair.
+        """Run the CDK app, which writes its templates and assets, with `-c key=value` for each pair.
 
         Raises:
             Failure: the app reported an error; the message is its one line.
@@ -113,7 +113,7 @@ class ControlPlane:
         self._cdk("destroy", "--all", "--force", "--app", str(synthesized))
 
     def environment(self) -> dict[str, str]:
-        """What the CDK CLI and the app may see: nothing of the user's AWS, Langfuse or proxy settings."""
+        """The variables of the CDK CLI and the app, without the user's AWS, Langfuse and proxy settings."""
         return {
             **{name: os.environ[name] for name in _KEPT if name in os.environ},
             **CREDENTIALS,
