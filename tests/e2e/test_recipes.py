@@ -2,18 +2,16 @@
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
 
-from layers import PYTHON
 from layers.function_asset import PACKAGES
+from tests.e2e.recipe_requests import ask, install_for_lambda, run_curl, trace_of, tree, until_connected
 from tests.example_agent.control_plane import ExampleControlPlane
 from tests.unit.traced_agent.mcp_server import mcp_server
 from tests.unit.traced_agent.providers.fake_providers import FakeOpenAi
@@ -48,44 +46,6 @@ def deployed(plane, tmp_path):
             return stack.enter_context(cloud)
 
         yield deploy
-
-
-def ask(cloud, query, headers=None):
-    return httpx.post(cloud.url, json={"query": query}, headers=headers, timeout=60, trust_env=False)
-
-
-def run_curl(page, cloud):
-    """The JSON that each `curl` command of the page prints."""
-    environment = {**os.environ, "URL": cloud.url, "no_proxy": "127.0.0.1"}
-    commands = [command for command in page.commands if command.startswith("curl ")]
-    printed = [
-        subprocess.check_output(["bash", "-c", f"{command} -s"], env=environment, timeout=60)
-        for command in commands
-    ]
-    return [json.loads(output) for output in printed]
-
-
-def trace_of(cloud, answer):
-    """The trace of a run; an export that took too long is repeated after the next request."""
-    for _ in range(5):
-        if trace := cloud.langfuse.wait_for(answer["trace_id"]):
-            return trace
-        httpx.get(f"{cloud.url}health", timeout=60, trust_env=False)
-    raise AssertionError("the trace did not arrive")
-
-
-def tree(cloud, answer):
-    """The names of the trace's spans, indented below their parents."""
-    trace = trace_of(cloud, answer)
-    spans = sorted(trace.spans, key=lambda span: span.start_ns)
-
-    def lines(parent, indent):
-        for span in spans:
-            if span.parent_id == parent:
-                yield indent + span.name
-                yield from lines(span.span_id, indent + "  ")
-
-    return "\n".join(lines(trace.root.parent_id, "")) + "\n"
 
 
 def test_every_recipe_is_in_the_list():
@@ -133,16 +93,6 @@ def test_a_graph_and_a_swarm(deployed, variant, nodes):
     assert len(trace_of(cloud, answer).named("chat")) == nodes
 
 
-def until_connected(cloud, query):
-    """The answer with the server's tool: a busy machine can connect later than the first request waits."""
-    for _ in range(10):
-        answer = ask(cloud, query).json()
-        if answer["response"].startswith("The answer is"):
-            break
-        time.sleep(3)
-    return answer
-
-
 def test_mcp_tools(deployed, plane):
     page = RecipePage.read("mcp-tools")
     with mcp_server() as (url, _, requests):
@@ -157,14 +107,6 @@ def test_mcp_tools(deployed, plane):
         before = len(requests)
         assert ask(cloud, '[[tool stock {"article": "coffee"}]]').json()["success"]
         assert len(requests) == before + 1
-
-
-def install_for_lambda(requirement, folder):
-    """Install a package for the function's platform beside its code, without what the layers contain."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--no-compile"]
-    target = ["--platform", "manylinux2014_x86_64", "--python-version", PYTHON, "--target", str(folder)]
-    needed = [requirement, "distro", "jiter", "sniffio", "tqdm"]
-    subprocess.run([*pip, *target, "--no-deps", *needed], check=True, timeout=120)
 
 
 def test_a_model_of_openai(deployed, plane, tmp_path):
