@@ -1,4 +1,4 @@
-"""Arize Phoenix and MLflow, from PyPI, show the traces that docs/recipes/other-backends.md sends them."""
+"""Arize Phoenix, from PyPI, shows the traces that docs/recipes/other-backends.md sends it."""
 
 import json
 import os
@@ -25,26 +25,29 @@ query ($name: String!) {
 """
 
 
-class Backend:
-    """A server on loopback, started when it is entered."""
+class Phoenix:
+    """The server on loopback, with its files in a folder."""
 
-    def __init__(self, folder, command, health, **environment):
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+    def __init__(self, folder):
         self._folder = folder
-        self._command = [part.format(port=self.port) for part in command]
-        self._health = health
-        self._environment = {name: value.format(port=self.port) for name, value in environment.items()}
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
 
     def __enter__(self):
+        settings = {
+            "PHOENIX_WORKING_DIR": str(self._folder),
+            "PHOENIX_HOST": "127.0.0.1",
+            "PHOENIX_PORT": str(self._port),
+            "PHOENIX_GRPC_PORT": str(free_port()),
+            "PHOENIX_TELEMETRY_ENABLED": "false",
+        }
         with (self._folder / "log").open("w") as log:
             self._process = subprocess.Popen(
-                self._command,
+                [python_of("phoenix").with_name("phoenix"), "serve"],
                 cwd=self._folder,
-                env={**os.environ, **self._environment},
+                env={**os.environ, **settings},
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
             )
         try:
             self._wait()
@@ -54,14 +57,14 @@ class Backend:
         return self
 
     def __exit__(self, *_):
-        os.killpg(self._process.pid, 15)
+        self._process.terminate()
         self._process.wait()
 
     def _wait(self):
         until = time.monotonic() + START_S
         while self._process.poll() is None and time.monotonic() < until:
             try:
-                httpx.get(self.url + self._health, trust_env=False).raise_for_status()
+                httpx.get(f"{self.url}/healthz", trust_env=False).raise_for_status()
             except httpx.HTTPError:
                 time.sleep(0.2)
             else:
@@ -72,28 +75,17 @@ class Backend:
 def recipe(heading):
     """The context of the deploy command under a heading of the page: each key and its value."""
     section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    context = dict(re.findall(r"-c (\w+)=(\S+)", section))
-    return context, section
+    return dict(re.findall(r"-c (\w+)=(\S+)", section))
 
 
 @pytest.fixture
 def phoenix(tmp_path):
-    command = [str(python_of("phoenix").with_name("phoenix")), "serve"]
-    with Backend(
-        tmp_path,
-        command,
-        "/healthz",
-        PHOENIX_WORKING_DIR=str(tmp_path),
-        PHOENIX_HOST="127.0.0.1",
-        PHOENIX_PORT="{port}",
-        PHOENIX_GRPC_PORT=str(free_port()),
-        PHOENIX_TELEMETRY_ENABLED="false",
-    ) as phoenix:
+    with Phoenix(tmp_path) as phoenix:
         yield phoenix
 
 
 def test_phoenix_shows_inputs_outputs_kinds_and_status(running, langfuse, phoenix):
-    context, _ = recipe("Arize Phoenix")
+    context = recipe("Arize Phoenix")
     endpoint = httpx.URL(context["otlp_endpoint"]).path
     name = context["resource_attributes"].removeprefix("openinference.project.name=")
     with running(
