@@ -1,17 +1,24 @@
-"""A package index of our own, so that locks and builds can be tested without the network."""
+"""A package index of our own for tests without the network; the built layers and changed copies of them."""
 
 import base64
+import dataclasses
 import hashlib
+import io
 import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 import layers
 from layers import Layer
+from tools import zip_entries
+from tools.build_layers.checks.candidate import Candidate
+from tools.build_layers.checks.layer_contents import read_layer, read_path
 from tools.wheels.download import sha256
+from tools.zip_entries import read_entries
 
 MakeStack = Callable[..., list[Layer]]
 
@@ -126,3 +133,71 @@ def built() -> list[Layer]:
         if reason := layers.stale_reason(layer):
             pytest.fail(reason)
     return list(layers.LAYERS)
+
+
+@pytest.fixture(scope="session")
+def real(built):
+    """The candidate that would be deployed."""
+    return Candidate([read_layer(layer) for layer in built])
+
+
+@pytest.fixture
+def changed(real, tmp_path):
+    """Make the candidate with one layer's zip changed: `changed("langfuse", {path: bytes or None})`."""
+
+    def change(name, changes, *, more=()):
+        copy = tmp_path / f"{name}.zip"
+        trees = {layer.name: layer for layer in real.layers}
+        copy.write_bytes(_rezipped(trees[name].path, changes, more))
+        known = {key: getattr(trees[name], key) for key in ("name", "source", "pins", "requirements")}
+        trees[name] = dataclasses.replace(read_path(copy), **known)
+        return dataclasses.replace(real, layers=list(trees.values()), store=tmp_path)
+
+    return change
+
+
+def _rezipped(source, changes, more):
+    """A zip with some of `python/` replaced, added or (None) left out, the rest copied as it is."""
+    changes = {f"python/{path}": content for path, content in changes.items()}
+    buffer = io.BytesIO()
+    with ZipFile(source) as old:
+        kept = [entry for entry in read_entries(old, source.read_bytes()) if entry.path not in changes]
+    added = [zip_entries.compress(path, content) for path, content in changes.items() if content is not None]
+    zip_entries.write_zip(buffer, [*kept, *added, *more])
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    """A cache that fills while these tests run."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def empty_store(tmp_path):
+    """A cache of this test's own."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def stack(index, make_stack):
+    """Two small layers, locked."""
+    index.add("agent", "1.0", requires=["shared"])
+    index.add("shared", "1.0")
+    index.add("traces", "1.0", requires=["shared"])
+    made = make_stack(strands="agent>=1.0", langfuse="traces>=1.0")
+    made[0].lock.write_text(index.pin("agent", "1.0") + index.pin("shared", "1.0"))
+    made[1].lock.write_text(index.pin("traces", "1.0"))
+    return made
+
+
+@pytest.fixture
+def one_layer(index, make_stack):
+    """Lock one layer of the only version of a distribution."""
+
+    def make(name):
+        (layer,) = make_stack(strands=f"{name}>=1.0")
+        layer.lock.write_text(index.pin(name, "1.0"))
+        return layer
+
+    return make
