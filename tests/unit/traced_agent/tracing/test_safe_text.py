@@ -10,7 +10,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from traced_agent.settings import Settings
 from traced_agent.tracing.otlp_encoding import encode
-from traced_agent.tracing.safe_text import account_numbers
+from traced_agent.tracing.safe_text import account_numbers, text_filter
 from traced_agent.tracing.span_export import span_converter
 from traced_agent.tracing.spans import RunTracerProvider, SpanBuffer
 
@@ -94,3 +94,12 @@ def test_any_text_can_be_sent(text):
 def test_the_account_numbers_of_the_settings_are_found_in_their_arns():
     secret = "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:s-abcdef"
     assert account_numbers([PROFILE, secret, "999988887777", 5, None]) == {ACCOUNT, "111122223333"}
+
+
+def test_a_span_that_needs_no_change_is_not_copied():
+    buffer = SpanBuffer(1)
+    with RunTracerProvider(buffer, Resource({})).get_tracer("test").start_as_current_span("ünïcödé") as span:
+        span.set_attributes({"text": "🙂 fine", "texts": ("a", "b"), "number": 1})
+        span.add_event("event", {"content": "hello"})
+    (finished,) = buffer.finished.popleft()
+    assert text_filter({ACCOUNT})(finished) is finished

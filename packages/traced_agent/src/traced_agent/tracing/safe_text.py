@@ -34,7 +34,7 @@ def text_filter(own: Iterable[str]) -> Callable[[ReadableSpan], ReadableSpan]:
     alone = re.compile(rf"(?<!\d)(?:{'|'.join(numbers)})(?!\d)") if numbers else None
 
     def is_safe(text: str) -> bool:
-        return text.isascii() and not any(mark in text for mark in marks)
+        return _is_encodable(text) and not any(mark in text for mark in marks)
 
     def clean(text: str) -> str:
         if is_safe(text):
@@ -42,7 +42,32 @@ def text_filter(own: Iterable[str]) -> Callable[[ReadableSpan], ReadableSpan]:
         text = _ARN.sub(r"\1*", replace_surrogates(text))
         return alone.sub("*", text) if alone else text
 
-    return lambda span: with_text(_with_public_models(span), clean)
+    def convert(span: ReadableSpan) -> ReadableSpan:
+        # Most spans need no change, and a copy takes long.
+        return span if is_safe("\0".join(_texts(span))) else with_text(_with_public_models(span), clean)
+
+    return convert
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _texts(span: ReadableSpan) -> list[str]:
+    """Every text of the span, as `with_text` changes them."""
+    texts = [span.name, span.status.description or "", *(event.name for event in span.events)]
+    for attributes in (span.attributes, *(event.attributes for event in span.events)):
+        for name, value in (attributes or {}).items():
+            texts.append(name)
+            if isinstance(value, str):
+                texts.append(value)
+            elif isinstance(value, tuple):
+                texts += [item for item in value if isinstance(item, str)]
+    return texts
 
 
 def with_text(span: ReadableSpan, change: Callable[[str], str]) -> ReadableSpan:
