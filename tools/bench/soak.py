@@ -82,6 +82,7 @@ def soak(cloud: LocalCloud, plan: Plan, faults: Sequence[str] = tuple(FAULTS)) -
     found, began, sent = Findings(), time.monotonic(), 0
     with httpx.Client(trust_env=False) as client:
         sessions = [_session(cloud, client, number) for number in range(plan.sessions)]
+        ended: list[SoakSession] = []
         _warm_up(cloud, sessions[: plan.clients + _SPARE])
         cloud.bedrock.inject_share(faults, plan.faults)
         while sent < plan.requests or time.monotonic() < began + 60 * plan.minutes:
@@ -89,10 +90,12 @@ def soak(cloud: LocalCloud, plan: Plan, faults: Sequence[str] = tuple(FAULTS)) -
             found.phases.append(_send(sessions, count, plan))
             sent += count
             _note_state(cloud, found)
-            sessions = [_replaced_if_long(session, found) for session in sessions]
+            long = [session for session in sessions if session.turns >= MAX_TURNS]
+            sessions = [session.successor() if session in long else session for session in sessions]
+            ended += long
         found.seconds = time.monotonic() - began
         cloud.bedrock.inject_fault("ok")
-        found.checks += [session.check() for session in sessions]
+        found.checks += [session.check() for session in [*ended, *sessions] if session.turns]
     _note_state(cloud, found)
     return found
 
@@ -140,13 +143,6 @@ def _note_state(cloud: LocalCloud, found: Findings) -> None:
     """Wait until nothing runs; then note the traces that arrived and what the processes hold."""
     found.processes.append(sample(cloud.pool.drain()))
     found.arrived |= {trace.trace_id for trace in cloud.langfuse.traces() if trace.root}
-
-
-def _replaced_if_long(session: SoakSession, found: Findings) -> SoakSession:
-    if session.turns < MAX_TURNS:
-        return session
-    found.checks.append(session.check())
-    return session.successor()
 
 
 def report(found: Findings, injected: Counter[str], rejected: Counter[str]) -> Part:

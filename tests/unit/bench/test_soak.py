@@ -7,6 +7,7 @@ from collections import Counter
 import httpx
 import pytest
 
+from tools.bench import soak
 from tools.bench.__main__ import bench, parse
 from tools.bench.soak import Findings, report
 from tools.bench.soak_processes import ProcessFigures, growth, sample
@@ -180,3 +181,55 @@ def test_an_impossible_length_is_rejected_in_one_line(arguments, capsys):
     with pytest.raises(SystemExit):
         parse(["soak", *arguments])
     assert f"{arguments[0]} " in capsys.readouterr().err.splitlines()[-1]
+
+
+class FakeCloud:
+    """A cloud whose every session answers."""
+
+    url = "http://function/"
+
+    def __init__(self):
+        self.faults = "ok"
+        self.bedrock = self.langfuse = self.pool = self
+        self.word_interval_s = 0.0
+
+    def update(self, _code):
+        return None
+
+    def inject_share(self, faults, share):
+        self.faults = share
+
+    def inject_fault(self, fault):
+        self.faults = fault
+
+    def drain(self):
+        return []
+
+    def traces(self):
+        return []
+
+
+def test_a_long_session_is_replaced_and_checked_when_no_more_faults_are_injected(monkeypatch):
+    cloud, checked, sent = FakeCloud(), [], Counter()
+
+    def send_next(self):
+        self.turns += 1
+        sent[self.session_id] += 1
+        return outcome()
+
+    def check(self):
+        checked.append((self.session_id, cloud.faults))
+        return outcome()
+
+    monkeypatch.setattr(SoakSession, "send_next", send_next)
+    monkeypatch.setattr(SoakSession, "check", check)
+    monkeypatch.setattr(soak, "MAX_TURNS", 10)
+    monkeypatch.setattr(soak.function_asset, "package", lambda agent: b"")
+
+    found = soak.soak(cloud, soak.Plan(requests=60, sessions=2, clients=2, phase=20))
+
+    assert len(found.outcomes) == sum(sent.values()) == 60
+    assert len(found.checks) == len(sent) > 2
+    at_the_end = checked[-len(found.checks) :]
+    assert sorted(session for session, _ in at_the_end) == sorted(sent)
+    assert {faults for _, faults in at_the_end} == {"ok"}
