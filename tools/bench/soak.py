@@ -56,6 +56,10 @@ class Findings:
     """The ids of the traces that arrived."""
     processes: list[dict[int, ProcessFigures]] = field(default_factory=list)
     """After each phase, by process id."""
+    injected: Counter[str] = field(default_factory=Counter)
+    """How often the model met each fault; `ok` counts its other answers."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    """The conversations that break Bedrock's rules, by message."""
     seconds: float = 0.0
 
     @property
@@ -67,8 +71,7 @@ class Findings:
 def measure(plan: Plan) -> Part:
     """Deploy the stack to the local cloud with the soak test's agent, and send the requests."""
     with LocalCloud(CONTEXT, log=lambda _: None) as cloud:
-        found = soak(cloud, plan)
-        return report(found, cloud.bedrock.injected, cloud.bedrock.rejected)
+        return report(soak(cloud, plan))
 
 
 def soak(cloud: LocalCloud, plan: Plan, faults: Sequence[str] = tuple(FAULTS)) -> Findings:
@@ -84,6 +87,7 @@ def soak(cloud: LocalCloud, plan: Plan, faults: Sequence[str] = tuple(FAULTS)) -
         sessions = [_session(cloud, client, number) for number in range(plan.sessions)]
         ended: list[SoakSession] = []
         _warm_up(cloud, sessions[: plan.clients + _SPARE])
+        before = cloud.bedrock.injected.copy(), cloud.bedrock.rejected.copy()
         cloud.bedrock.inject_share(faults, plan.faults)
         while sent < plan.requests or time.monotonic() < began + 60 * plan.minutes:
             count = plan.phase if plan.minutes else min(plan.phase, plan.requests - sent)
@@ -95,7 +99,9 @@ def soak(cloud: LocalCloud, plan: Plan, faults: Sequence[str] = tuple(FAULTS)) -
             ended += long
         found.seconds = time.monotonic() - began
         cloud.bedrock.inject_fault("ok")
+        found.injected = cloud.bedrock.injected - before[0]
         found.checks += [session.check() for session in [*ended, *sessions] if session.turns]
+        found.rejected = cloud.bedrock.rejected - before[1]
     _note_state(cloud, found)
     return found
 
@@ -145,14 +151,8 @@ def _note_state(cloud: LocalCloud, found: Findings) -> None:
     found.arrived |= {trace.trace_id for trace in cloud.langfuse.traces() if trace.root}
 
 
-def report(found: Findings, injected: Counter[str], rejected: Counter[str]) -> Part:
-    """The figures and the claims.
-
-    Args:
-        found: the outcomes.
-        injected: how often the model met each fault; `ok` counts its other answers.
-        rejected: the conversations that break Bedrock's rules, by message.
-    """
+def report(found: Findings) -> Part:
+    """The figures and the claims."""
     outcomes = found.outcomes
     unable = [check for check in found.checks if check.result != "end_turn"]
     lost = {one.trace_id for one in [*outcomes, *found.checks] if one.trace_id} - found.arrived
@@ -161,20 +161,22 @@ def report(found: Findings, injected: Counter[str], rejected: Counter[str]) -> P
         title="Soak test",
         tables=[
             _requests(found),
-            _faults(injected),
+            _faults(found.injected),
             _results(outcomes),
             _over_time(found),
-            *([_table_of("Rejected conversations", rejected)] if rejected else []),
+            *([_table_of("Rejected conversations", found.rejected)] if found.rejected else []),
             *([_details("Sessions that cannot answer", unable)] if unable else []),
             *([_details("Unexplained failures", unexplained)] if unexplained else []),
         ],
         claims=[
             none_of("sessions that cannot answer their next question", len(unable)),
-            none_of("conversations that Bedrock rejects", rejected.total()),
+            none_of("conversations that Bedrock rejects", found.rejected.total()),
             none_of("traces that were lost", len(lost)),
             none_of("streams whose joined text lacks the answer", sum(one.text_differs for one in outcomes)),
             none_of("internal errors, and requests without an answer", len(unexplained)),
-            none_of("kinds of faults that were not injected", len([f for f in FAULTS if not injected[f]])),
+            none_of(
+                "kinds of faults that were not injected", len([f for f in FAULTS if not found.injected[f]])
+            ),
             at_most("memory at the end over the beginning", growth(found.processes), MEMORY_GROWTH),
         ],
     )

@@ -115,32 +115,35 @@ def outcome(result="end_turn", trace_id="t1", **more):
     return Outcome("question", "buffered", 200, result, 0.1, trace_id, **more)
 
 
-def found(*, outcomes=(), checks=(), arrived=("t1",)):
-    processes = [{7: ProcessFigures(100.0, 9, 20)}, {7: ProcessFigures(110.0, 10, 21)}]
-    return Findings([[outcome(), *outcomes]], [outcome(), *checks], set(arrived), processes, 60.0)
-
-
 ALL_FAULTS = Counter(dict.fromkeys(FAULTS, 1), ok=4)
 
+
+def found(*, outcomes=(), checks=(), injected=ALL_FAULTS, rejected=()):
+    processes = [{7: ProcessFigures(100.0, 9, 20)}, {7: ProcessFigures(110.0, 10, 21)}]
+    phases = [[outcome(), *outcomes]]
+    return Findings(
+        phases, [outcome(), *checks], {"t1"}, processes, Counter(injected), Counter(rejected), seconds=60.0
+    )
+
+
 FAILURES = {
-    "sessions that cannot answer": (found(checks=[outcome("model_error")]), Counter()),
-    "conversations that Bedrock rejects": (found(), Counter({"must alternate": 1})),
-    "traces that were lost": (found(outcomes=[outcome(trace_id="t9")]), Counter()),
-    "joined text": (found(outcomes=[outcome(text_differs=True)]), Counter()),
-    "internal errors": (found(outcomes=[outcome("internal_error")]), Counter()),
+    "sessions that cannot answer": found(checks=[outcome("model_error")]),
+    "conversations that Bedrock rejects": found(rejected=["must alternate"]),
+    "traces that were lost": found(outcomes=[outcome(trace_id="t9")]),
+    "joined text": found(outcomes=[outcome(text_differs=True)]),
+    "internal errors": found(outcomes=[outcome("internal_error")]),
 }
 
 
 def test_a_soak_test_without_failures_meets_every_claim():
-    part = report(found(), ALL_FAULTS, Counter())
+    part = report(found())
     assert [claim.what for claim in part.claims if not claim.holds] == []
     assert bench(["soak"], measure=lambda _: part) == 0
 
 
 @pytest.mark.parametrize("claim", FAILURES)
 def test_each_failure_breaks_its_claim_and_the_exit_code(claim, capsys):
-    findings, rejected = FAILURES[claim]
-    part = report(findings, ALL_FAULTS, rejected)
+    part = report(FAILURES[claim])
     [broken] = [one for one in part.claims if not one.holds]
     assert claim in broken.what
     assert bench(["soak"], measure=lambda _: part) == 1
@@ -148,7 +151,7 @@ def test_each_failure_breaks_its_claim_and_the_exit_code(claim, capsys):
 
 
 def test_a_fault_that_was_not_injected_is_counted():
-    part = report(found(), Counter({**ALL_FAULTS, "hang": 0}), Counter())
+    part = report(found(injected={**ALL_FAULTS, "hang": 0}))
     assert [(one.what, one.measured) for one in part.claims if not one.holds] == [
         ("kinds of faults that were not injected", "1")
     ]
@@ -192,6 +195,7 @@ class FakeCloud:
         self.faults = "ok"
         self.bedrock = self.langfuse = self.pool = self
         self.word_interval_s = 0.0
+        self.injected, self.rejected = Counter(), Counter()
 
     def update(self, _code):
         return None
