@@ -5,87 +5,27 @@ After each fault the session can answer its next question, with a conversation t
 
 import functools
 import json
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from strands import tool
 
-from tests.example_agent.src.agent import TOOLS, build_agent
+from tests.example_agent.src.agent import build_agent
+from tests.unit.traced_agent.faulty_agent import (
+    EMOJI,
+    EMPTY,
+    FAULTY_TOOLS,
+    NO_STOP_REASON,
+    NO_TOOL,
+    TRUNCATED,
+    RawModel,
+)
 from tests.unit.traced_agent.runtime_api import RuntimeApi, dechunked
 from tests.unit.traced_agent.sessions.conftest import Bucket
 from tools.local.fakes.converse_rules import violation
 from traced_agent.sessions.store import SessionStore
 from traced_agent.streaming.lambda_response import StreamingRuntime
 from traced_agent.streaming.response_writer import ResponseWriter
-from traced_agent.testing import ScriptedModel, ToolUse
-
-
-@tool(context=True)
-def stopping(tool_context: Any) -> str:
-    """Stop the agent after this tool."""
-    tool_context.invocation_state["request_state"]["stop_event_loop"] = True
-    return "stopped"
-
-
-@tool(context=True)
-def approval(tool_context: Any) -> str:
-    """Ask a person."""
-    return f"answered: {tool_context.interrupt('approval', reason='delete 3 files')}"
-
-
-@tool
-def half() -> str:
-    """Return half a surrogate pair."""
-    return "half \ud83d"
-
-
-@tool
-def without_status() -> dict:
-    """Return a result without a status."""
-    return {"content": [{"text": "done"}]}
-
-
-FAULTY_TOOLS = [*TOOLS, stopping, approval, half, without_status]
-
-
-@dataclass(frozen=True)
-class Chunks:
-    """Events of a model's stream, as they are."""
-
-    events: tuple
-
-
-def delta(text):
-    return {"contentBlockDelta": {"delta": {"text": text}}}
-
-
-START, END_BLOCK = {"messageStart": {"role": "assistant"}}, {"contentBlockStop": {}}
-
-
-def stop(reason):
-    return {"messageStop": {"stopReason": reason}}
-
-
-class RawModel(ScriptedModel):
-    """A scripted model whose turns may also be raw events."""
-
-    async def stream(self, messages, *args, **kwargs):
-        if isinstance(self.script[0], Chunks):
-            self.requests.append([dict(message) for message in messages])
-            turn = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-            for event in turn.events:
-                yield event
-            return
-        async for event in super().stream(messages, *args, **kwargs):
-            yield event
-
-
-TRUNCATED = Chunks((START, delta("Half an ans"), END_BLOCK))
-NO_TOOL = Chunks((START, delta("Let me see."), END_BLOCK, stop("tool_use")))
-NO_STOP_REASON = Chunks((START, delta("x"), END_BLOCK, {"messageStop": {}}))
-EMPTY = Chunks((START, stop("end_turn")))
-EMOJI = Chunks((START, delta("ok \ud83d"), delta("\ude00!"), END_BLOCK, stop("end_turn")))
+from traced_agent.testing import ToolUse
 
 CASES = {
     "a truncated stream": ([TRUNCATED], "model_error", "broke off"),
