@@ -64,7 +64,7 @@ _STEPS = {
 
 
 @dataclass(frozen=True)
-class Sample:
+class ColdStart:
     """One cold start: milliseconds and megabytes."""
 
     init_cpu: float
@@ -140,8 +140,8 @@ def _without_bytecode(code: Path) -> Path:
 
 def _sampler(
     function: Function, langfuse: FakeLangfuse, new_token: Callable[[], str] = str
-) -> Callable[..., Sample]:
-    def sample(cpus: float = 0) -> Sample:
+) -> Callable[..., ColdStart]:
+    def sample(cpus: float = 0) -> ColdStart:
         token = new_token()
         with limited(cpus) as join:
             return _sample(function, langfuse, join, token)
@@ -149,7 +149,7 @@ def _sampler(
     return sample
 
 
-def _sample(function: Function, langfuse: FakeLangfuse, join: Callable[[], None], token: str) -> Sample:
+def _sample(function: Function, langfuse: FakeLangfuse, join: Callable[[], None], token: str) -> ColdStart:
     exports = len(langfuse.exports)
     began = time.perf_counter()
     with started(function, join) as environment:
@@ -157,7 +157,7 @@ def _sample(function: Function, langfuse: FakeLangfuse, join: Callable[[], None]
         answer_wall, answer_cpu = environment.ask(token)
         if len(langfuse.exports) == exports:
             raise RuntimeError("the trace did not arrive")
-        return Sample(
+        return ColdStart(
             init_cpu=1000 * init_cpu,
             init_wall=1000 * init_wall,
             answer_cpu=1000 * answer_cpu,
@@ -167,7 +167,7 @@ def _sample(function: Function, langfuse: FakeLangfuse, join: Callable[[], None]
         )
 
 
-def _limited(samplers: Mapping[str, Callable[..., Sample]]) -> tuple[list[Table], dict[str, str]]:
+def _limited(samplers: Mapping[str, Callable[..., ColdStart]]) -> tuple[list[Table], dict[str, str]]:
     """The same with the CPU limited to the share of 1,024 MB, where control groups allow it."""
     if reason := unavailable():
         return [], {"CPU limited to 0.58 of a core": reason}
@@ -176,7 +176,7 @@ def _limited(samplers: Mapping[str, Callable[..., Sample]]) -> tuple[list[Table]
     return [_table("The same with 0.58 of a core, as 1,024 MB get", samples)], failed
 
 
-def _steps(found: Mapping[str, list[Sample]]) -> Table:
+def _steps(found: Mapping[str, list[ColdStart]]) -> Table:
     ours = _median(found["ours"], "answer_cpu")
     rows: list[list[str | float | int]] = [
         [name, _median(found[name], "answer_cpu"), _median(found[name], "answer_cpu") - ours]
@@ -197,7 +197,7 @@ _COLUMNS = {
 }
 
 
-def _table(title: str, found: Mapping[str, list[Sample]]) -> Table:
+def _table(title: str, found: Mapping[str, list[ColdStart]]) -> Table:
     rows: list[list[str | float | int]] = [
         [name, *(spread([getattr(sample, column) for sample in samples]) for column in _COLUMNS)]
         for name, samples in found.items()
@@ -205,11 +205,11 @@ def _table(title: str, found: Mapping[str, list[Sample]]) -> Table:
     return Table(title, ["handler", *_COLUMNS.values()], rows)
 
 
-def _median(samples: list[Sample], column: str) -> float:
+def _median(samples: list[ColdStart], column: str) -> float:
     return float(statistics.median(getattr(sample, column) for sample in samples))
 
 
-def _claims(found: Mapping[str, list[Sample]]) -> list[Claim]:
+def _claims(found: Mapping[str, list[ColdStart]]) -> list[Claim]:
     what = "CPU to the first answer, ours against the plain handler without usable bytecode"
     imports = "CPU of importing strands and langfuse, our layers against the same without bytecode"
     wanted = [

@@ -43,7 +43,7 @@ for a warm request; the service's own overhead is not included."""
 
 
 @dataclass(frozen=True)
-class Sample:
+class EnvironmentCost:
     """One execution environment: seconds, CPU seconds and megabytes."""
 
     cold_s: float
@@ -100,7 +100,7 @@ def agentcore_usd(cpu_s: float, memory_mb: float, session_s: float, runs: int = 
     return runs * (cpu_s * VCPU_HOUR_USD + memory_mb / 1024 * billed_s * GB_HOUR_USD) / 3600
 
 
-def _times(samples: Mapping[int, list[Sample]]) -> Table:
+def _times(samples: Mapping[int, list[EnvironmentCost]]) -> Table:
     rows: list[list[Cell]] = [
         [
             size,
@@ -118,7 +118,7 @@ def _times(samples: Mapping[int, list[Sample]]) -> Table:
     return Table("Time by memory size", columns, rows, note)
 
 
-def _prices(samples: Mapping[int, list[Sample]]) -> Table:
+def _prices(samples: Mapping[int, list[EnvironmentCost]]) -> Table:
     rows: list[list[Cell]] = []
     for size, taken in samples.items():
         durations = [(_median(taken, kind), model_s) for model_s in MODEL_S for kind in ("warm_s", "cold_s")]
@@ -132,7 +132,7 @@ def _prices(samples: Mapping[int, list[Sample]]) -> Table:
     return Table("A million runs on Lambda, in US dollars", columns, rows, _NOTE)
 
 
-def _agentcore(samples: Mapping[int, list[Sample]]) -> Table:
+def _agentcore(samples: Mapping[int, list[EnvironmentCost]]) -> Table:
     taken = samples[FULL_CORE_MB]
     cpu_s, warm_s = _median(taken, "warm_cpu_s"), _median(taken, "warm_s")
     peak_mb = max(sample.peak_mb for sample in taken)
@@ -148,19 +148,19 @@ def _agentcore(samples: Mapping[int, list[Sample]]) -> Table:
     return Table("The same runs on Bedrock AgentCore Runtime, in US dollars", columns, rows, _AGENTCORE_NOTE)
 
 
-def _median(taken: list[Sample], column: str) -> float:
+def _median(taken: list[EnvironmentCost], column: str) -> float:
     return float(statistics.median(getattr(sample, column) for sample in taken))
 
 
-def _sampler(function: Function, memory_mb: int) -> Callable[[], Sample]:
-    def sample() -> Sample:
+def _sampler(function: Function, memory_mb: int) -> Callable[[], EnvironmentCost]:
+    def sample() -> EnvironmentCost:
         with limited(memory_mb / FULL_CORE_MB) as join:
             return _sample(function, join)
 
     return sample
 
 
-def _sample(function: Function, join: Callable[[], None]) -> Sample:
+def _sample(function: Function, join: Callable[[], None]) -> EnvironmentCost:
     began = time.perf_counter()
     with started(function, join) as environment:
         environment.ask()
@@ -169,7 +169,7 @@ def _sample(function: Function, join: Callable[[], None]) -> Sample:
         began, cpu_s = time.perf_counter(), environment.cpu_s()
         for _ in range(WARM_REQUESTS):
             environment.ask()
-        return Sample(
+        return EnvironmentCost(
             cold_s=cold_s,
             warm_s=(time.perf_counter() - began) / WARM_REQUESTS,
             warm_cpu_s=(environment.cpu_s() - cpu_s) / WARM_REQUESTS,

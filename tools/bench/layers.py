@@ -29,7 +29,7 @@ _STEPS = ("cold", "nothing changed", "one package changed", "warm")
 
 
 @dataclass(frozen=True)
-class Sample:
+class RecipeBuild:
     """One recipe's build, in seconds and bytes."""
 
     seconds: dict[str, float]
@@ -56,15 +56,15 @@ def measure() -> Part:
     )
 
 
-def _sampler(recipe: Recipe) -> Callable[[], Sample]:
-    def sample() -> Sample:
+def _sampler(recipe: Recipe) -> Callable[[], RecipeBuild]:
+    def sample() -> RecipeBuild:
         with tempfile.TemporaryDirectory() as folder:
             return _sample(recipe, Path(folder) / "work", Path(folder) / "cache")
 
     return sample
 
 
-def _sample(recipe: Recipe, work: Path, cache: Path) -> Sample:
+def _sample(recipe: Recipe, work: Path, cache: Path) -> RecipeBuild:
     for layer in layers.LAYERS:
         (work / layer.name).mkdir(parents=True)
         shutil.copyfile(layer.requirements, work / layer.name / "requirements.txt")
@@ -80,7 +80,7 @@ def _sample(recipe: Recipe, work: Path, cache: Path) -> Sample:
     recipe.change(work, *reversed(_OTHER_VERSION))
     recipe.clean(work)
     seconds["warm"] = _timed(recipe, work, cache)
-    return Sample(
+    return RecipeBuild(
         seconds=seconds,
         cold_cpu=cold_cpu,
         zipped=sum(path.stat().st_size for path in zips),
@@ -135,11 +135,11 @@ def _checked(zips: list[Path]) -> str:
     return f"{len(violations)} violations: {', '.join(checks)}" if violations else "passes"
 
 
-def _median(samples: list[Sample], step: str) -> float:
+def _median(samples: list[RecipeBuild], step: str) -> float:
     return statistics.median(sample.seconds[step] for sample in samples)
 
 
-def _times(built: dict[str, list[Sample]]) -> Table:
+def _times(built: dict[str, list[RecipeBuild]]) -> Table:
     rows: list[list[str | float | int]] = [
         [
             name,
@@ -152,7 +152,7 @@ def _times(built: dict[str, list[Sample]]) -> Table:
     return Table("Time, in seconds", ["recipe", *_STEPS, "CPU, cold"], rows, f"{_NOTE} {recipes}.")
 
 
-def _artefacts(built: dict[str, list[Sample]]) -> Table:
+def _artefacts(built: dict[str, list[RecipeBuild]]) -> Table:
     rows: list[list[str | float | int]] = [
         [
             name,
@@ -173,7 +173,7 @@ def _artefacts(built: dict[str, list[Sample]]) -> Table:
     )
 
 
-def _claims(built: dict[str, list[Sample]]) -> list[Claim]:
+def _claims(built: dict[str, list[RecipeBuild]]) -> list[Claim]:
     ours, slim = built["ours"], built["ours, slim"]
     claims = [
         at_most(

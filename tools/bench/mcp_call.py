@@ -13,7 +13,7 @@ from tools.bench import deployed
 from tools.bench.deployed import ours, running
 from tools.bench.result import Claim, Table, at_most, spread
 from tools.bench.sampling import interleave
-from tools.bench.warm_requests import ROUNDS, Sample, sampler
+from tools.bench.warm_requests import ROUNDS, RequestCost, sampler
 from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
 from tools.local.http.server import LOOPBACK
@@ -67,7 +67,7 @@ def measure(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> tuple[Table, Claim]
     return _table(samples), _claim(samples)
 
 
-def _table(samples: dict[str, list[Sample]]) -> Table:
+def _table(samples: dict[str, list[RequestCost]]) -> Table:
     rows: list[list[str | float | int]] = [
         [name, spread([one.cpu for one in taken]), spread([one.wall for one in taken])]
         for name, taken in samples.items()
@@ -80,7 +80,7 @@ def _table(samples: dict[str, list[Sample]]) -> Table:
     )
 
 
-def _claim(samples: dict[str, list[Sample]]) -> Claim:
+def _claim(samples: dict[str, list[RequestCost]]) -> Claim:
     function, over_mcp = (statistics.median(one.cpu for one in samples[name]) for name in (_FUNCTION, _MCP))
     return at_most(
         "CPU that an MCP tool call over HTTP adds to a request", over_mcp - function, ALLOWED_MS, " ms"

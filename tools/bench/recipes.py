@@ -58,7 +58,7 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 @dataclass(frozen=True)
-class Sample:
+class RecipeCost:
     """One process: CPU milliseconds."""
 
     cold: float
@@ -95,19 +95,19 @@ def _code(recipe: Recipe, target: Path) -> Path:
     return code
 
 
-def _sampler(function: Function, query: str) -> Callable[[], Sample]:
-    def sample() -> Sample:
+def _sampler(function: Function, query: str) -> Callable[[], RecipeCost]:
+    def sample() -> RecipeCost:
         with running(function) as environments:
             check(environments.invoke(event(query)))
             (pid,) = environments.drain()
             cold = 1000 * processes.cpu_s(pid)
             ask(environments, 2, query)  # imports what only a second request needs
-            return Sample(cold, ask(environments, REQUESTS, query).cpu)
+            return RecipeCost(cold, ask(environments, REQUESTS, query).cpu)
 
     return sample
 
 
-def _table(samples: Mapping[str, list[Sample]]) -> Table:
+def _table(samples: Mapping[str, list[RecipeCost]]) -> Table:
     shipped = samples[_SHIPPED]
     return Table(
         "Milliseconds of CPU, and the ratio to the shipped agent",

@@ -30,7 +30,7 @@ _STREAMED, _BUFFERED = "streamed", "buffered"
 
 
 @dataclass(frozen=True)
-class Sample:
+class AnswerTime:
     """One answer, in milliseconds."""
 
     first_text: float
@@ -72,7 +72,7 @@ def measure() -> Part:
     )
 
 
-def _samples() -> tuple[dict[str, list[Sample]], dict[str, str]]:
+def _samples() -> tuple[dict[str, list[AnswerTime]], dict[str, str]]:
     with contextlib.ExitStack() as stack:
         bedrock = stack.enter_context(FakeBedrock(word_interval_s=PACE_S))
         langfuse = stack.enter_context(FakeLangfuse())
@@ -87,11 +87,11 @@ def _samples() -> tuple[dict[str, list[Sample]], dict[str, str]]:
         return interleave("stream", samplers, ROUNDS, required=samplers)
 
 
-def _sampler(url: str, bedrock: FakeBedrock) -> Callable[[], Sample]:
-    def sample() -> Sample:
+def _sampler(url: str, bedrock: FakeBedrock) -> Callable[[], AnswerTime]:
+    def sample() -> AnswerTime:
         sent = time.perf_counter()
         first_text, ended = _ask(url, _EVENT_STREAM)
-        return Sample(1000 * (first_text - bedrock.first_word_at), 1000 * (ended - sent))
+        return AnswerTime(1000 * (first_text - bedrock.first_word_at), 1000 * (ended - sent))
 
     return sample
 

@@ -13,7 +13,7 @@ SPANS = 7
 
 
 @dataclass(frozen=True)
-class Sample:
+class RequestTime:
     """One request, in milliseconds."""
 
     latency: float
@@ -33,7 +33,7 @@ class Variant:
     trace_ids: list[str] = field(default_factory=list)
     """The trace ids of its runs; empty strings if the answer has none."""
 
-    def ask(self) -> Sample:
+    def ask(self) -> RequestTime:
         """Send one request when the environment is frozen."""
         self.environments.drain()
         time.sleep(self.pause_s)
@@ -44,7 +44,7 @@ class Variant:
         self.environments.drain()
         busy = time.perf_counter() - sent_at
         self.trace_ids.append(json.loads(json.loads(invocation.payload)["body"]).get("trace_id", ""))
-        return Sample(1000 * latency, 1000 * busy)
+        return RequestTime(1000 * latency, 1000 * busy)
 
     @property
     def exported(self) -> tuple[int, float]:

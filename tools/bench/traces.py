@@ -12,7 +12,7 @@ from tools.bench.deployed import PEERS, ours, running
 from tools.bench.result import Cell, Claim, Part, Table, at_most, figure, spread
 from tools.bench.sampling import interleave
 from tools.bench.trace_faults import TraceFaults, send_requests
-from tools.bench.trace_variant import Sample, Variant
+from tools.bench.trace_variant import RequestTime, Variant
 from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
 
@@ -59,7 +59,7 @@ def measure() -> Part:
 
 def _compared(
     folder: Path, bedrock: FakeBedrock
-) -> tuple[dict[str, list[Sample]], dict[str, tuple[int, float]], dict[str, str]]:
+) -> tuple[dict[str, list[RequestTime]], dict[str, tuple[int, float]], dict[str, str]]:
     with _variants(folder, bedrock, "ok") as variants:
         for variant in variants.values():
             variant.ask()
@@ -68,7 +68,7 @@ def _compared(
         return found, {name: variants[name].exported for name in found}, failed
 
 
-def _hanging(folder: Path, bedrock: FakeBedrock) -> tuple[dict[str, list[Sample]], dict[str, str]]:
+def _hanging(folder: Path, bedrock: FakeBedrock) -> tuple[dict[str, list[RequestTime]], dict[str, str]]:
     with _variants(folder, bedrock, "hang") as variants:
         for variant in variants.values():
             variant.ask()
@@ -102,7 +102,9 @@ def _variants(folder: Path, bedrock: FakeBedrock, fault: str) -> Iterator[Mappin
         yield variants
 
 
-def _table(title: str, found: Mapping[str, list[Sample]], exported: Mapping[str, tuple[int, float]]) -> Table:
+def _table(
+    title: str, found: Mapping[str, list[RequestTime]], exported: Mapping[str, tuple[int, float]]
+) -> Table:
     columns = ["handler", "requests", "latency", "environment busy"]
     rows: list[list[Cell]] = [
         [
@@ -119,8 +121,8 @@ def _table(title: str, found: Mapping[str, list[Sample]], exported: Mapping[str,
 
 
 def _claims(
-    answering: Mapping[str, list[Sample]],
-    hanging: Mapping[str, list[Sample]],
+    answering: Mapping[str, list[RequestTime]],
+    hanging: Mapping[str, list[RequestTime]],
     exported: Mapping[str, tuple[int, float]],
     faults: TraceFaults,
 ) -> list[Claim]:

@@ -7,7 +7,7 @@ from tools.bench import deployed, mcp_call, warm_growth
 from tools.bench.deployed import PEERS
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.warm_growth import MAX_ROUNDS, MEASURED_AT, REQUESTS
-from tools.bench.warm_requests import BARE, OURS, TLS, TLS_NEW_CONNECTION, Sample, compare, handlers
+from tools.bench.warm_requests import BARE, OURS, TLS, TLS_NEW_CONNECTION, RequestCost, compare, handlers
 from tools.local.fakes.bedrock_server import FakeBedrock
 from tools.local.fakes.langfuse_server import FakeLangfuse
 
@@ -94,7 +94,7 @@ def measure() -> Part:
     )
 
 
-def _claims(costs: Mapping[str, list[Sample]], memory: Mapping[str, Mapping[int, float]]) -> list[Claim]:
+def _claims(costs: Mapping[str, list[RequestCost]], memory: Mapping[str, Mapping[int, float]]) -> list[Claim]:
     cpu = {name: statistics.median(sample.cpu for sample in samples) for name, samples in costs.items()}
     idle, ours = (memory[name][REQUESTS] - memory[name][1_000] for name in (_IDLE, OURS))
     return [

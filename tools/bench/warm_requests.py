@@ -32,7 +32,7 @@ _NEW_CONNECTION = ("_MAX_IDLE_S: Final = 60.0", "_MAX_IDLE_S: Final = 0.0")
 
 
 @dataclass(frozen=True)
-class Sample:
+class RequestCost:
     """A batch of requests, one after another: milliseconds a request."""
 
     cpu: float
@@ -90,8 +90,8 @@ def _otlp_headers(langfuse: FakeLangfuse) -> str:
     return ",".join(f"{name}={quote(value)}" for name, value in headers.items())
 
 
-def compare(functions: Mapping[str, Function]) -> tuple[dict[str, list[Sample]], dict[str, str]]:
-    """Sample each function in turn; returns the samples, and the reasons of the functions that failed."""
+def compare(functions: Mapping[str, Function]) -> tuple[dict[str, list[RequestCost]], dict[str, str]]:
+    """Measure each function in turn; returns the samples, and the reasons of the functions that failed."""
     with contextlib.ExitStack() as stack:
         samplers = {
             name: sampler(stack.enter_context(running(function))) for name, function in functions.items()
@@ -99,13 +99,13 @@ def compare(functions: Mapping[str, Function]) -> tuple[dict[str, list[Sample]],
         return interleave("warm requests", samplers, ROUNDS, required=(BARE, OURS, TLS, TLS_NEW_CONNECTION))
 
 
-def sampler(environments: EnvironmentPool, query: str = deployed.QUERY) -> Callable[[], Sample]:
+def sampler(environments: EnvironmentPool, query: str = deployed.QUERY) -> Callable[[], RequestCost]:
     """A function that measures one batch, after some requests that are not measured."""
     ask(environments, 10, query)
     return lambda: ask(environments, BATCH, query)
 
 
-def ask(environments: EnvironmentPool, count: int, query: str = deployed.QUERY) -> Sample:
+def ask(environments: EnvironmentPool, count: int, query: str = deployed.QUERY) -> RequestCost:
     """Send requests one after another; the time between the answer and the freeze counts only as CPU."""
     pid = _awake(environments)
     cpu, wall = processes.cpu_s(pid), 0.0
@@ -115,7 +115,7 @@ def ask(environments: EnvironmentPool, count: int, query: str = deployed.QUERY) 
         wall += time.perf_counter() - sent
         check(invocation)
         environments.drain()
-    return Sample(1000 * (processes.cpu_s(pid) - cpu) / count, 1000 * wall / count)
+    return RequestCost(1000 * (processes.cpu_s(pid) - cpu) / count, 1000 * wall / count)
 
 
 def _awake(environments: EnvironmentPool) -> int:

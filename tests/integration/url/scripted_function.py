@@ -19,7 +19,7 @@ Step: TypeAlias = tuple[str, dict[str, Any]] | threading.Event
 
 
 @dataclass
-class Answer:
+class ScriptedAnswer:
     """A response: the steps of a stream, or one JSON object with a status."""
 
     steps: Sequence[Step] = ()
@@ -40,14 +40,14 @@ def success(response: str, **more: Any) -> dict[str, Any]:
     return {**answer, "usage": usage, **links, **more}
 
 
-def text(response: str) -> Answer:
+def text(response: str) -> ScriptedAnswer:
     """A streamed answer that is all text."""
-    return Answer([("text", {"text": response}), result(response)])
+    return ScriptedAnswer([("text", {"text": response}), result(response)])
 
 
-def error(status: int, code: str, message: str) -> Answer:
+def error(status: int, code: str, message: str) -> ScriptedAnswer:
     envelope = {"success": False, "run_id": "3c9dfb1d", "error": {"code": code, "message": message}}
-    return Answer(status=status, body=envelope)
+    return ScriptedAnswer(status=status, body=envelope)
 
 
 class ScriptedFunction:
@@ -55,7 +55,7 @@ class ScriptedFunction:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.answers: deque[Answer] = deque()
+        self.answers: deque[ScriptedAnswer] = deque()
         self.requests: list[dict[str, Any]] = []
         self.feedback: list[dict[str, Any]] = []
         self.feedback_status = 202
@@ -88,7 +88,7 @@ class _Requests(http.server.BaseHTTPRequestHandler):
         self._start(status, {**headers, "content-length": str(len(body))})
         self.wfile.write(body)
 
-    def _stream(self, answer: Answer) -> None:
+    def _stream(self, answer: ScriptedAnswer) -> None:
         self._start(answer.status, {"content-type": "text/event-stream", **answer.headers})
         with contextlib.suppress(ConnectionError):
             for step in answer.steps:

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.integration.url.scripted_function import Answer, result
+from tests.integration.url.scripted_function import ScriptedAnswer, result
 from tests.third_party import node
 from tools.aws.cdk import NODE
 from tools.bench.recipe_pages import RecipePage
@@ -147,7 +147,7 @@ def test_the_ai_sdk_reads_a_streamed_answer(ui_message, streaming):
 def test_the_ai_sdk_reads_tools_with_details_and_resets(ui_message, scripted):
     call = {"name": "clock", "id": "t1"}
     scripted.answers.append(
-        Answer(
+        ScriptedAnswer(
             [
                 ("start", {"run_id": "r1"}),
                 ("text", {"text": "Lost"}),

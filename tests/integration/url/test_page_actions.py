@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser import Keys, needs_browser
-from tests.integration.url.scripted_function import TRACE_ID, Answer, error, result, text
+from tests.integration.url.scripted_function import TRACE_ID, ScriptedAnswer, error, result, text
 
 pytestmark = needs_browser
 
@@ -19,7 +19,7 @@ def answered(tab, scripted, *answers):
 
 def test_an_interrupt_can_be_answered_and_the_run_continues(tab, scripted):
     interrupts = [{"id": "i1", "name": "approval", "reason": "Delete the file?"}]
-    stopped = Answer([result("", stop_reason="interrupt", interrupts=interrupts)])
+    stopped = ScriptedAnswer([result("", stop_reason="interrupt", interrupts=interrupts)])
     answered(tab, scripted, stopped)
     scripted.answers.append(text("Deleted."))
     tab.one(".interrupts input").send_keys("yes", Keys.ENTER)
@@ -49,7 +49,7 @@ def test_a_vote_that_fails_is_reported(tab, scripted):
 
 
 def test_an_answer_without_a_trace_takes_no_vote(tab, scripted):
-    answered(tab, scripted, Answer([result("No trace.", trace_id=None, trace_url=None)]))
+    answered(tab, scripted, ScriptedAnswer([result("No trace.", trace_id=None, trace_url=None)]))
     assert tab.all("[data-vote]") == []
     assert tab.all(".facts a") == []
 

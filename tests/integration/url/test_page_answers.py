@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from tests.browser import needs_browser
-from tests.integration.url.scripted_function import Answer, result, success, text
+from tests.integration.url.scripted_function import ScriptedAnswer, result, success, text
 
 pytestmark = needs_browser
 
@@ -55,7 +55,7 @@ def test_markdown_is_shown_as_elements(tab, scripted):
 
 def test_markdown_in_small_pieces_gives_the_same_elements(tab, scripted):
     pieces = [("text", {"text": mark}) for mark in MARKDOWN]
-    answered(tab, scripted, text(MARKDOWN), Answer([*pieces, result(MARKDOWN)]))
+    answered(tab, scripted, text(MARKDOWN), ScriptedAnswer([*pieces, result(MARKDOWN)]))
     whole, streamed = (found.get_attribute("innerHTML") for found in tab.all(".answer"))
     assert streamed == whole
 
@@ -92,7 +92,7 @@ def test_tool_calls_are_shown_in_order_with_arguments_and_results_on_demand(tab,
         ("text", {"text": "It is 42."}),
         result("It is 42."),
     ]
-    answered(tab, scripted, Answer(steps))
+    answered(tab, scripted, ScriptedAnswer(steps))
     shown = [part.text.split("\n")[0] for part in tab.all(".answer > *")]
     assert shown == ["First I compute.", "calculator done", "clock failed", "It is 42."]
     details = tab.one(".tool")
@@ -105,7 +105,7 @@ def test_tool_calls_are_shown_in_order_with_arguments_and_results_on_demand(tab,
 
 def test_tools_without_details_show_their_name_and_state(tab, scripted):
     steps = [("tool", {"name": "calculator", "state": state}) for state in ("started", "finished")]
-    answered(tab, scripted, Answer([*steps, result("Done.")]))
+    answered(tab, scripted, ScriptedAnswer([*steps, result("Done.")]))
     assert tab.text(".answer") == "calculator doneDone."
     assert tab.all("details") == []
 
@@ -124,7 +124,7 @@ def test_after_a_reset_the_text_is_shown_once_and_in_order(tab, scripted, first)
         ("text", {"text": "The answer is 42."}),
         result("The answer is 42."),
     ]
-    scripted.answers.append(Answer(steps))
+    scripted.answers.append(ScriptedAnswer(steps))
     tab.open(scripted.url).ask("A question")
     tab.wait(lambda: tab.text(".text") == "The ans")
     partial.set()
@@ -143,7 +143,7 @@ def test_text_that_differs_after_a_reset_replaces_all_text(tab, scripted):
         ("text", {"text": "Blocked."}),
         result("Blocked."),
     ]
-    answered(tab, scripted, Answer(steps))
+    answered(tab, scripted, ScriptedAnswer(steps))
     assert [found.text for found in tab.all(".answer > *")] == ["calculator done", "Blocked."]
 
 
@@ -157,7 +157,7 @@ def test_data_citations_and_interrupts_are_listed(tab, scripted):
         "stop_reason": "interrupt",
         "interrupts": [{"id": "i1", "name": "approval", "reason": {"delete": "a file"}}],
     }
-    answered(tab, scripted, Answer([result("See below.", **more)]))
+    answered(tab, scripted, ScriptedAnswer([result("See below.", **more)]))
     assert json.loads(tab.text(".data pre")) == more["data"]
     first, second = (found.text for found in tab.all(".citations li"))
     assert "A marathon is 42.195 km." in first
@@ -172,7 +172,11 @@ def test_data_citations_and_interrupts_are_listed(tab, scripted):
 @pytest.mark.parametrize("streamed", [True, False])
 def test_an_answer_of_the_fake_model_is_marked(tab, scripted, streamed):
     fake = {"x-local-fake-model": "true"}
-    fakes = Answer([result("42")], headers=fake) if streamed else Answer(body=success("42"), headers=fake)
+    fakes = (
+        ScriptedAnswer([result("42")], headers=fake)
+        if streamed
+        else ScriptedAnswer(body=success("42"), headers=fake)
+    )
     answered(tab, scripted, fakes, text("43"))
     [label] = tab.all(".fake")
     assert "Fake model" in label.text
@@ -192,6 +196,6 @@ def test_text_has_the_direction_of_its_script(tab, scripted, words, direction):
 
 
 def test_a_stream_that_ends_early_is_an_error(tab, scripted):
-    answered(tab, scripted, Answer([("text", {"text": "The ans"})]))
+    answered(tab, scripted, ScriptedAnswer([("text", {"text": "The ans"})]))
     assert "ended before it was complete" in tab.text(".problem")
     assert tab.text(".text") == "The ans"

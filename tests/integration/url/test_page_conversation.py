@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from tests.browser import Keys, needs_browser
-from tests.integration.url.scripted_function import Answer, result, text
+from tests.integration.url.scripted_function import ScriptedAnswer, result, text
 
 pytestmark = needs_browser
 
@@ -31,7 +31,7 @@ def test_suggestions_come_from_the_server(tab, scripted):
 
 
 def test_elapsed_time_is_shown_while_the_model_is_slow(tab, scripted, gate):
-    scripted.answers.append(Answer([gate, result("At last.")]))
+    scripted.answers.append(ScriptedAnswer([gate, result("At last.")]))
     tab.open(scripted.url).ask("Slow?")
     tab.wait(lambda: tab.text(".elapsed") == "Working for 2 s")
     tab.shoot("slow")
@@ -41,7 +41,7 @@ def test_elapsed_time_is_shown_while_the_model_is_slow(tab, scripted, gate):
 
 
 def test_a_stopped_answer_is_not_an_error_and_keeps_its_text(tab, scripted, gate):
-    scripted.answers.append(Answer([("text", {"text": "It begins"}), gate]))
+    scripted.answers.append(ScriptedAnswer([("text", {"text": "It begins"}), gate]))
     tab.open(scripted.url).ask("A question")
     tab.wait(lambda: tab.text(".text") == "It begins")
     tab.type(Keys.ESCAPE)
@@ -52,7 +52,7 @@ def test_a_stopped_answer_is_not_an_error_and_keeps_its_text(tab, scripted, gate
 
 
 def test_the_button_stops_an_answer_too(tab, scripted, gate):
-    scripted.answers.append(Answer([gate]))
+    scripted.answers.append(ScriptedAnswer([gate]))
     tab.open(scripted.url).ask("A question")
     tab.wait(lambda: tab.busy)
     tab.press("Stop")
@@ -61,7 +61,7 @@ def test_the_button_stops_an_answer_too(tab, scripted, gate):
 
 
 def test_starting_over_while_an_answer_runs_leaves_an_empty_page(tab, scripted, gate):
-    scripted.answers.extend([Answer([gate]), text("Second")])
+    scripted.answers.extend([ScriptedAnswer([gate]), text("Second")])
     tab.open(scripted.url).ask("First?")
     tab.wait(lambda: tab.busy)
     tab.press("Start over")
@@ -75,7 +75,9 @@ def test_starting_over_while_an_answer_runs_leaves_an_empty_page(tab, scripted, 
 
 def test_a_reader_who_has_scrolled_up_stays_there(tab, scripted, gate):
     scripted.answers.append(
-        Answer([("text", {"text": LONG}), gate, ("text", {"text": "\n\nEnd"}), result(f"{LONG}\n\nEnd")])
+        ScriptedAnswer(
+            [("text", {"text": LONG}), gate, ("text", {"text": "\n\nEnd"}), result(f"{LONG}\n\nEnd")]
+        )
     )
     tab.open(scripted.url).ask("Tell me all.")
     tab.wait(lambda: "Paragraph 59" in tab.text(".text"))
@@ -95,7 +97,7 @@ def test_a_reader_at_the_end_follows_the_answer(tab, scripted):
 
 def test_a_reload_keeps_the_conversation_and_its_session(tab, scripted):
     tools = [("tool", {"name": "calculator", "state": state}) for state in ("started", "finished")]
-    scripted.answers.extend([Answer([*tools, result("**42**")]), text("43")])
+    scripted.answers.extend([ScriptedAnswer([*tools, result("**42**")]), text("43")])
     tab.open(scripted.url)
     tab.ask("First?")
     tab.wait_for_answer()
@@ -113,7 +115,7 @@ def test_a_reload_keeps_the_conversation_and_its_session(tab, scripted):
 
 
 def test_an_answer_that_a_reload_interrupts_is_marked_and_can_be_requested_again(tab, scripted, gate):
-    scripted.answers.extend([Answer([("text", {"text": "It begins"}), gate]), text("Done")])
+    scripted.answers.extend([ScriptedAnswer([("text", {"text": "It begins"}), gate]), text("Done")])
     tab.open(scripted.url).ask("A question")
     tab.wait(lambda: tab.text(".text") == "It begins")
     tab.driver.refresh()

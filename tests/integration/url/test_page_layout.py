@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from tests.browser import needs_browser
-from tests.integration.url.scripted_function import Answer, error, result, text
+from tests.integration.url.scripted_function import ScriptedAnswer, error, result, text
 
 pytestmark = needs_browser
 
@@ -34,7 +34,7 @@ def everything(tab, scripted, width, height, *, dark=False):
         ("tool", {"id": "1", "name": "calculator", "state": "finished", "output": "42 " * 200}),
     ]
     extras = {"data": {"long": "x" * 300}, "citations": [{"text": "y" * 300, "source": "s3://" + "z" * 200}]}
-    scripted.answers.append(Answer([*tools, ("text", {"text": WIDE}), result(WIDE, **extras)]))
+    scripted.answers.append(ScriptedAnswer([*tools, ("text", {"text": WIDE}), result(WIDE, **extras)]))
     scripted.answers.append(error(502, "model_error", "The model answered nothing. " + "w" * 200))
     tab.open(scripted.url, width=width, height=height, dark=dark)
     tab.ask("Show me everything " + "v" * 200)
@@ -88,7 +88,8 @@ def test_the_field_stays_in_view_wherever_the_reader_is(tab, scripted, width, he
 
 def test_printing_gives_the_whole_conversation_on_light_paper(tab, scripted):
     answers = [
-        text("\n\n".join(f"Answer {answer}, paragraph {number}." for number in range(40))) for answer in "ab"
+        text("\n\n".join(f"ScriptedAnswer {answer}, paragraph {number}." for number in range(40)))
+        for answer in "ab"
     ]
     scripted.answers.extend(answers)
     tab.open(scripted.url, dark=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from tools.bench import cost
-from tools.bench.cost import Sample, agentcore_usd, lambda_usd
+from tools.bench.cost import EnvironmentCost, agentcore_usd, lambda_usd
 
 
 def test_a_million_runs_on_lambda_cost_their_requests_and_their_gigabyte_seconds():
@@ -20,7 +20,7 @@ def test_agentcore_bills_used_cpu_and_memory_for_a_second_at_least():
 
 
 def test_the_tables_contain_every_memory_size_and_both_architectures():
-    samples = {size: [Sample(2.0, 0.1, 0.02, 150.0)] for size in cost.MEMORY_MB}
+    samples = {size: [EnvironmentCost(2.0, 0.1, 0.02, 150.0)] for size in cost.MEMORY_MB}
 
     times, prices = cost._times(samples), cost._prices(samples)
 
@@ -34,7 +34,7 @@ def test_the_tables_contain_every_memory_size_and_both_architectures():
 
 
 def test_agentcore_is_compared_with_a_session_that_ends_and_one_that_stays_idle():
-    samples = {size: [Sample(2.0, 0.1, 0.02, 150.0)] for size in cost.MEMORY_MB}
+    samples = {size: [EnvironmentCost(2.0, 0.1, 0.02, 150.0)] for size in cost.MEMORY_MB}
 
     table = cost._agentcore(samples)
 

@@ -12,7 +12,7 @@ from traced_agent.errors import ApiError
 from traced_agent.provider_errors import to_api_error
 
 
-class Response:
+class FakeResponse:
     def __init__(self, status_code, **headers):
         self.status_code, self.headers = status_code, headers
 
@@ -21,7 +21,7 @@ def error_of(package, name="APIStatusError", status=None, **headers):
     kind = type(name, (Exception,), {"__module__": f"{package}._exceptions"})
     error = kind("Incorrect API key provided: sk-proj-canary")
     if status:
-        error.status_code, error.response = status, Response(status, **headers)
+        error.status_code, error.response = status, FakeResponse(status, **headers)
     return error
 
 
