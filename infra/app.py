@@ -12,7 +12,7 @@ from infra import describe
 from infra.bedrock_access import ModelError
 from infra.context import ContextError, LayerError, read
 from infra.options import Options
-from infra.record import StackRecord
+from infra.record import StackRecord, write_sources
 from infra.regions import RegionError
 from layers import Layer, for_architecture
 from layers.function_asset import AssetError
@@ -83,7 +83,9 @@ def build(
 
     options = read(Options, app.node.get_all_context() or {}, environ, foreign=foreign)
     stacks = []
-    for record in records(options, agents):
+    recorded = list(records(options, agents))
+    write_sources(Path(app.outdir), recorded)
+    for record in recorded:
         stack = AgentStack(
             app,
             record.name,

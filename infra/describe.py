@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.record import StackRecord
+from infra.record import StackRecord, write_sources
 
 _SCHEMA = "48.0.0"
 """A version of the cloud assembly's schema that every CLI of this major version reads."""
@@ -31,6 +31,7 @@ def write(folder: Path, records: Sequence[StackRecord], context: Mapping[str, An
     qualifier = str(context.get(_QUALIFIER) or _DEFAULT_QUALIFIER)
     for record in records:
         (folder / _template(record)).write_text(json.dumps({"Metadata": record.metadata(), "Resources": {}}))
+    write_sources(folder, records)
     artifacts = {record.name: artifact(record, qualifier) for record in records}
     manifest = {"version": _SCHEMA, "artifacts": artifacts}
     (folder / "manifest.json").write_text(json.dumps(manifest))

