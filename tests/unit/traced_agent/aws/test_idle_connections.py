@@ -2,17 +2,25 @@
 
 import functools
 import json
+import socket
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
 from strands.models import BedrockModel
 
 from tests.example_agent.src.agent import build_agent
 from traced_agent.aws import boto3_session
-from traced_agent.aws.idle_connections import MAX_IDLE_S, IdleConnections
+from traced_agent.aws.idle_connections import (
+    LOST_AFTER_MS,
+    MAX_IDLE_S,
+    IdleConnections,
+    detect_lost_connections,
+)
 
 ANSWER = {
     "output": {"message": {"role": "assistant", "content": [{"text": "Yes."}]}},
@@ -100,10 +108,35 @@ def test_after_a_freeze_the_request_uses_a_new_connection(ask, server, clock):
     assert server.swallowed == 0
 
 
-def test_a_connection_that_swallows_a_request_sooner_costs_one_read_timeout(ask, server):
+def test_a_peer_that_acknowledges_a_request_without_an_answer_costs_one_read_timeout(ask, server):
     assert ask() == 200
     assert ask() == 200
     assert server.swallowed == 1
+
+
+@pytest.mark.skipif(
+    not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system cannot detect lost connections"
+)
+def test_a_connection_whose_peer_acknowledges_nothing_is_closed_before_the_read_timeout():
+    with socket.create_server(("127.0.0.1", 0)) as peer:  # it accepts no byte once its buffer is full
+        config = Config(read_timeout=60, retries={"total_max_attempts": 1})
+        session = boto3.Session("any", "any", region_name="us-east-1")
+        client = session.client(
+            "bedrock-runtime", endpoint_url=f"http://127.0.0.1:{peer.getsockname()[1]}", config=config
+        )
+        detect_lost_connections(client, lost_after_ms=300)
+        with pytest.raises(ConnectionClosedError):
+            client.invoke_model(modelId="m", body=b"x" * 20_000_000)
+
+
+@pytest.mark.skipif(
+    not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system cannot detect lost connections"
+)
+def test_every_client_of_the_session_detects_lost_connections():
+    client = boto3_session.shared_session.__wrapped__("us-east-1").client("s3")
+    assert (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LOST_AFTER_MS) in (
+        client._endpoint.http_session._manager.connection_pool_kw["socket_options"]
+    )
 
 
 def test_every_client_of_the_session_is_known_as_long_as_it_is_used():

@@ -13,6 +13,8 @@ from botocore.exceptions import DataNotFoundError
 from botocore.loaders import JSONFileLoader, Loader
 from pydantic_core import from_json
 
+from traced_agent.aws.idle_connections import detect_lost_connections
+
 
 class SharedSession(boto3.Session):  # type: ignore[misc]
     """A session that knows its clients, so that their idle connections can be closed."""
@@ -26,6 +28,7 @@ class SharedSession(boto3.Session):  # type: ignore[misc]
         create = super().client  # The check of slim layers expects a literal service in `….client(…)`.
         client = create(*args, **options)
         self.clients.add(client)
+        detect_lost_connections(client)
         return client
 
 
