@@ -68,12 +68,13 @@ def installed(version: str) -> Iterator[Path]:
 
 
 def by_hatch(version: str) -> Iterator[Path]:
-    """The interpreter that hatch has, or installs now; none if it cannot."""
+    """The interpreter that hatch has or installs now. If it cannot, the reason is printed in one line."""
     yield from _found_by_hatch(version)
     print(f"CPython {version} was not found: hatch installs it …", file=sys.stderr)
-    subprocess.run(
-        [*_HATCH, "install", version], check=False, capture_output=True
-    )  # its error messages are long
+    ran = subprocess.run([*_HATCH, "install", version], check=False, capture_output=True, text=True)
+    if ran.returncode:  # its whole output is long: the last line has the reason
+        reason = ((ran.stderr or ran.stdout).strip().splitlines() or ["no reason was printed"])[-1]
+        print(f"`hatch python install {version}` failed: {reason}", file=sys.stderr)
     yield from _found_by_hatch(version)
 
 

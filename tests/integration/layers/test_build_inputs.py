@@ -7,6 +7,7 @@ from zipfile import ZipFile
 import pytest
 
 import layers
+from layers import interpreter
 from tests.integration.layers.built_layers import violations
 from tools.build_layers.building.build import build
 from tools.command import Failure
@@ -32,6 +33,16 @@ def test_a_wheel_that_is_gone_is_named_with_the_remedy(stack, empty_store, index
     (index.folder / "shared" / "index.html").write_text("")
     with pytest.raises(Failure, match=r"no wheel of shared==1.0 for CPython 3.13 .* `hatch run lock-layers`"):
         build(stack, store=empty_store)
+
+
+def test_a_missing_interpreter_is_reported_before_wheels_are_downloaded(stack, empty_store, monkeypatch):
+    def missing():
+        raise interpreter.InterpreterError("CPython 3.13 was not found")
+
+    monkeypatch.setattr(interpreter, "target", missing)
+    with pytest.raises(interpreter.InterpreterError):
+        build(stack, store=empty_store)
+    assert list(empty_store.rglob("*.whl")) == []
 
 
 def test_a_yanked_version_is_built_with_a_warning(stack, empty_store, index, capsys):

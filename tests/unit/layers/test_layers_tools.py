@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import time
@@ -104,9 +105,11 @@ def test_another_python_is_not_the_target():
         interpreter.first_working([Path(sys.executable)])
 
 
-def test_a_failed_installation_by_hatch_prints_one_line(capfd):
+def test_a_failed_installation_by_hatch_is_one_line_with_the_reason(capfd):
     assert list(interpreter.by_hatch("3.1")) == []
-    assert capfd.readouterr().err == "CPython 3.1 was not found: hatch installs it …\n"
+    started, failed = capfd.readouterr().err.splitlines()
+    assert started == "CPython 3.1 was not found: hatch installs it …"
+    assert re.fullmatch(r"`hatch python install 3.1` failed: .*3\.1.*", failed)
 
 
 @pytest.mark.parametrize(

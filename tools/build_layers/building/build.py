@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 from filelock import FileLock
 
 import layers
-from layers import Layer
+from layers import Layer, interpreter
 from tools import cache, cache_limit, wheels
 from tools.build_layers.building import selection
 from tools.build_layers.building.compiled_wheels import CompiledWheel, compile_all
@@ -44,6 +44,7 @@ def build(
 
 
 def _build(stale: Sequence[Layer], store: Path, progress: Progress) -> None:
+    interpreter.target()  # Without it nothing can be compiled: find out before wheels are downloaded.
     locks = [layer.lock for layer in stale]
     pins = [wheels.read_lock(lock.read_text("utf-8")).values() for lock in locks]
     progress.begin("Building", 2 * sum(map(len, pins)))
