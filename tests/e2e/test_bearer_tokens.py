@@ -130,10 +130,10 @@ def test_another_user_id_than_the_tokens_is_rejected(cloud, token):
 
 
 def test_health_and_the_preflight_need_no_token(cloud):
-    assert httpx.get(f"{cloud.url}health", trust_env=False).status_code == 200
+    assert httpx.get(f"{cloud.url}health", timeout=60, trust_env=False).status_code == 200
     assert httpx.options(cloud.url, trust_env=False).status_code == 204
 
 
 def test_the_page_is_off(cloud):
-    response = httpx.get(cloud.url, headers={"accept": "text/html"}, trust_env=False)
+    response = httpx.get(cloud.url, headers={"accept": "text/html"}, timeout=60, trust_env=False)
     assert response.status_code == 401

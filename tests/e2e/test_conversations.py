@@ -89,10 +89,10 @@ def _is_free_after_its_client_left(cloud):
 
 
 def _has_a_page(cloud):
-    page = httpx.get(cloud.url, headers={"accept": "text/html"}, trust_env=False)
+    page = httpx.get(cloud.url, headers={"accept": "text/html"}, timeout=60, trust_env=False)
     assert "<!doctype html>" in page.text
     assert '"sessions": true' in html.unescape(page.text)
-    told = httpx.get(cloud.url, trust_env=False).json()
+    told = httpx.get(cloud.url, timeout=60, trust_env=False).json()
     assert (told["streaming"], told["sessions"]) == (True, True)
 
 

@@ -59,7 +59,9 @@ def test_structured_output(deployed):
     (answer,) = run_curl(page, cloud)
     assert answer["data"] == json.loads(page.blocks["answer"])["data"]
     assert tree(cloud, answer) == page.blocks["trace"]
-    schemas = httpx.get(f"{cloud.url}openapi.json", trust_env=False).json()["components"]["schemas"]
+    schemas = httpx.get(f"{cloud.url}openapi.json", timeout=60, trust_env=False).json()["components"][
+        "schemas"
+    ]
     assert set(schemas["Data"]["properties"]) == {"customer", "lines"}
     lines = ask(cloud, "Ada takes two teas", SSE).text.splitlines()
     result = json.loads(lines[lines.index("event: result") + 1].removeprefix("data: "))
@@ -130,7 +132,7 @@ def test_a_model_of_openai(deployed, plane, tmp_path):
             plane.add_resources = None
         answer = ask(cloud, "What is 2+2?").json()
         assert (answer["response"], answer["model_id"]) == ("The answer is 4.", "gpt-5-mini")
-        assert httpx.get(f"{cloud.url}health", trust_env=False).json()["model_id"] == "gpt-5-mini"
+        assert httpx.get(f"{cloud.url}health", timeout=60, trust_env=False).json()["model_id"] == "gpt-5-mini"
         assert {key for key, _ in provider.requests} == {"sk-recipe"}
         provider.fault = "key"
         refused = ask(cloud, "Hello")

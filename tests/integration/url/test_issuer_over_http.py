@@ -108,6 +108,6 @@ def test_an_issuer_that_fails_is_reported_in_the_log_and_runs_nothing(
     asked = len(server.paths)
     check_rejected(ask(function, server.issuer.token()), "the issuer's keys cannot be fetched at the moment")
     assert len(server.paths) == asked, "asked at most once a minute"
-    assert httpx.get(f"{function.url}health", trust_env=False).status_code == 200
+    assert httpx.get(f"{function.url}health", timeout=60, trust_env=False).status_code == 200
     function.environments.drain()
     assert sum(f"the keys of {server.url} cannot be fetched" in line for line in function.log) == 1

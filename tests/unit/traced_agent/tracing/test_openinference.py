@@ -91,8 +91,12 @@ def test_a_grpc_port_is_reported_in_words_without_binary_data(tracing_to, caplog
 
     def answer_like_grpc():
         connection, _ = server.accept()
+        connection.settimeout(10)
         connection.recv(65536)
         connection.sendall(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x04\x00\x10\x00\x00" * 4)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):  # closing with unread bytes would reset the connection
+            continue
         connection.close()
 
     threads = [threading.Thread(target=answer_like_grpc, daemon=True) for _ in range(2)]
