@@ -11,6 +11,7 @@ from tools.aws import cdk
 from tools.command import Failure
 
 _METADATA = "TracedAgent"
+_SOURCES = "agent-sources.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ def _plan(folder: Path, name: str, artifact: Mapping[str, Any]) -> StackPlan | N
 
 def _sources(folder: Path) -> dict[str, str]:
     """The agents' source folders, relative to the checkout, which are not part of a template."""
-    sources: dict[str, str] = json.loads((folder / "agent-sources.json").read_bytes())
+    sources: dict[str, str] = json.loads((folder / _SOURCES).read_bytes())
     return sources
 
 

@@ -1,7 +1,7 @@
 """Writes the Langfuse keys to Secrets Manager.
 
 The keys are read from the environment, from `.env`, or from a prompt, and are never shown. Langfuse is asked
-for their project first; if it does not answer, a warning says so, and the keys are written nevertheless.
+for their project first. If it does not answer, a warning is printed, and the keys are still written.
 """
 
 import getpass

@@ -68,7 +68,7 @@ def test_without_a_way_to_the_index_the_build_says_so(stack, empty_store, monkey
 
 
 class Full:
-    """What a progress is told, on a disk that is full."""
+    """A progress that reports a full disk."""
 
     def begin(self, what, total):
         raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/layer.zip")

@@ -122,3 +122,13 @@ def serve_script(**config: Any) -> Iterator[ScriptedFunction]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.function
         server.shutdown()
+
+
+def answered(tab: Any, scripted: ScriptedFunction, *answers: ScriptedAnswer) -> Any:
+    """The tab after it has asked a question for each of the answers."""
+    scripted.answers.extend(answers)
+    tab.open(scripted.url)
+    for count in range(len(answers)):
+        tab.ask("A question")
+        tab.wait_for_answer(count + 1)
+    return tab

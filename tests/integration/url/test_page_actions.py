@@ -3,18 +3,9 @@
 import pytest
 
 from tests.browser import Keys, needs_browser
-from tests.integration.url.scripted_function import TRACE_ID, ScriptedAnswer, error, result, text
+from tests.integration.url.scripted_function import TRACE_ID, ScriptedAnswer, answered, error, result, text
 
 pytestmark = needs_browser
-
-
-def answered(tab, scripted, *answers):
-    scripted.answers.extend(answers)
-    tab.open(scripted.url)
-    for count in range(len(answers)):
-        tab.ask("A question")
-        tab.wait_for_answer(count + 1)
-    return tab
 
 
 def test_an_interrupt_can_be_answered_and_the_run_continues(tab, scripted):

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from tests.browser import needs_browser
-from tests.integration.url.scripted_function import ScriptedAnswer, result, success, text
+from tests.integration.url.scripted_function import ScriptedAnswer, answered, result, success, text
 
 pytestmark = needs_browser
 
@@ -30,15 +30,6 @@ MARKDOWN = """\
 print("a")
 ```
 """
-
-
-def answered(tab, scripted, *answers):
-    scripted.answers.extend(answers)
-    tab.open(scripted.url)
-    for count in range(len(answers)):
-        tab.ask("A question")
-        tab.wait_for_answer(count + 1)
-    return tab
 
 
 def test_markdown_is_shown_as_elements(tab, scripted):

@@ -9,7 +9,7 @@ from traced_agent.settings import Settings
 
 
 def _principal(of: Any) -> Any:
-    """The account of `arn:<partition>:iam::<account>:root`, or what stands there."""
+    """The account of `arn:<partition>:iam::<account>:root`, or the value if it is no such ARN."""
     return of["Fn::Join"][1][3] if isinstance(of, dict) and "Fn::Join" in of else of
 
 

@@ -1,40 +1,12 @@
-"""Tools and model streams with faults."""
+"""The tools of the soak test and model streams with faults."""
 
 from dataclasses import dataclass
-from typing import Any
-
-from strands import tool
 
 from tests.example_agent.src.agent import TOOLS
+from tools.bench.peers.soak.agent import approval, half_emoji, stopping, without_status
 from traced_agent.testing import ScriptedModel
 
-
-@tool(context=True)
-def stopping(tool_context: Any) -> str:
-    """Stop the agent after this tool."""
-    tool_context.invocation_state["request_state"]["stop_event_loop"] = True
-    return "stopped"
-
-
-@tool(context=True)
-def approval(tool_context: Any) -> str:
-    """Ask a person."""
-    return f"answered: {tool_context.interrupt('approval', reason='delete 3 files')}"
-
-
-@tool
-def half() -> str:
-    """Return half a surrogate pair."""
-    return "half \ud83d"
-
-
-@tool
-def without_status() -> dict:
-    """Return a result without a status."""
-    return {"content": [{"text": "done"}]}
-
-
-FAULTY_TOOLS = [*TOOLS, stopping, approval, half, without_status]
+FAULTY_TOOLS = [*TOOLS, stopping, approval, half_emoji, without_status]
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ CASES = {
         "stop_sequence",
         "Stop",
     ),
-    "half a surrogate pair": ([ToolUse("half"), "Done."], "end_turn", "Done."),
+    "half a surrogate pair": ([ToolUse("half_emoji"), "Done."], "end_turn", "Done."),
     "an emoji in two deltas": ([EMOJI], "end_turn", "ok 😀!"),
     "a tool's result without status": ([ToolUse("without_status"), "Done."], "end_turn", "Done."),
     "a token limit within a tool's arguments": (

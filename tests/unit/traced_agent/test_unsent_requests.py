@@ -9,7 +9,7 @@ from botocore.config import Config
 from strands.models import BedrockModel
 
 from tests.example_agent.src.agent import build_agent
-from traced_agent import models
+from traced_agent.aws import boto3_session
 from traced_agent.settings import SettingsError
 
 NOT_SENT = "was not sent"
@@ -59,10 +59,10 @@ def test_an_error_before_sending_is_not_reported_as_silence(ask, config, words):
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL"])
 def test_an_invalid_endpoint_is_rejected_with_the_name_of_its_variable(variable, value):
     with pytest.raises(SettingsError, match=rf"{variable} must be an address such as https://") as rejected:
-        models.check_endpoint({variable: value})
+        boto3_session.check_endpoint({variable: value})
     assert "\n" not in str(rejected.value)
 
 
 @pytest.mark.parametrize("value", ["", "http://127.0.0.1:4566", "http://[::1]:80/", "https://vpce-1.bedrock"])
 def test_an_endpoint_that_is_an_address_is_accepted(value):
-    models.check_endpoint({"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": value})
+    boto3_session.check_endpoint({"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": value})

@@ -13,7 +13,7 @@ from strands import Agent
 
 from traced_agent import interrupts, logs, metrics, models, provider_errors
 from traced_agent.auth.start import start_authenticator
-from traced_agent.aws.boto3_session import shared_session
+from traced_agent.aws.boto3_session import check_endpoint, shared_session
 from traced_agent.aws.idle_connections import IdleConnections
 from traced_agent.errors import ApiError
 from traced_agent.first_request import FirstRequest
@@ -225,7 +225,7 @@ def create_handler(
     session = functools.partial(shared_session, settings.bedrock_region)
     tracer = start_tracing(settings, session)
     after_response = start_after_response(tracer.export if tracer.enabled else None, settings, environ)
-    models.check_endpoint(environ)
+    check_endpoint(environ)
     model = models.build(build_model, settings, session())
     settings = replace(settings, bedrock_model_id=models.model_id(model) or settings.bedrock_model_id)
     tracer.describe_model(model)

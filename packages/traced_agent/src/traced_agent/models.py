@@ -1,36 +1,17 @@
 """What a deployment adds to an agent: a guardrail, a fallback model, a knowledge base."""
 
 import functools
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import boto3
 from strands.models import Model
 
-from traced_agent.settings import Settings, SettingsError, is_url
+from traced_agent.settings import Settings
 
 BuildModel = Callable[[Settings, boto3.Session], Model]
 """Builds the model, once per execution environment."""
-
-
-_ENDPOINTS = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")
-"""https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"""
-
-
-def check_endpoint(environ: Mapping[str, str]) -> None:
-    """Check the addresses that the SDK calls in place of AWS; its own errors do not name the variable.
-
-    Raises:
-        SettingsError: one is not an address.
-    """
-    for name in _ENDPOINTS:
-        value = environ.get(name, "")
-        if value and (not is_url(value) or re.search(r"\s", value)):
-            raise SettingsError(
-                f"{name} must be an address such as https://bedrock-runtime.us-east-1.amazonaws.com"
-            )
 
 
 def build(build_model: BuildModel, settings: Settings, session: boto3.Session) -> Model:

@@ -3,8 +3,9 @@
 import contextlib
 import functools
 import gzip
+import re
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import boto3
@@ -14,6 +15,24 @@ from botocore.loaders import JSONFileLoader, Loader
 from pydantic_core import from_json
 
 from traced_agent.aws.idle_connections import detect_lost_connections
+from traced_agent.settings import SettingsError, is_url
+
+_ENDPOINTS = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")
+"""https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"""
+
+
+def check_endpoint(environ: Mapping[str, str]) -> None:
+    """Check the addresses that the SDK calls in place of AWS; its own errors do not name the variable.
+
+    Raises:
+        SettingsError: one is not an address.
+    """
+    for name in _ENDPOINTS:
+        value = environ.get(name, "")
+        if value and (not is_url(value) or re.search(r"\s", value)):
+            raise SettingsError(
+                f"{name} must be an address such as https://bedrock-runtime.us-east-1.amazonaws.com"
+            )
 
 
 class SharedSession(boto3.Session):  # type: ignore[misc]

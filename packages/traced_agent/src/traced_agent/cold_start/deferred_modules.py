@@ -98,14 +98,14 @@ def load(module: ModuleType) -> None:
             module.__loader__ = spec.loader = loader  # the next use tries again
             raise
         module.__class__ = ModuleType
-        importer = vars(sys.modules.get(loader.deferral.importer) or ModuleType("none"))
-        for name, value in list(importer.items()):
-            if isinstance(value, Placeholder) and value.module is module:
-                importer[name] = getattr(module, value.name)
+        if importer := sys.modules.get(loader.deferral.importer):
+            for name, value in list(vars(importer).items()):
+                if isinstance(value, Placeholder) and value.module is module:
+                    setattr(importer, name, getattr(module, value.name))
 
 
 class Placeholder:
-    """Stands in for a function or a class until it is called or compared."""
+    """Takes the place of a function or a class until its first use."""
 
     def __init__(self, module: ModuleType, name: str) -> None:
         self.module, self.name = module, name

@@ -1,7 +1,7 @@
 """Reads what a request asks: a query, a demonstration, or the responses to interrupts."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,8 +25,9 @@ AGENTCORE_PATH = "/invocations"
 content type; `POST /` rejects them."""
 
 Shape = TypeVar("Shape", bound=BaseModel)
-_RUN_SHAPES: tuple[type[RunRequest], ...] = (QueryRequest, DemoRequest, ResumeRequest)
-_KNOWN = {"query", "prompt", *(name for shape in _RUN_SHAPES for name in shape.model_fields)} - {"text"}
+_KNOWN = {"query", "prompt", *(name for shape in get_args(RunRequest) for name in shape.model_fields)} - {
+    "text"
+}
 
 
 def parse_request(

@@ -61,7 +61,7 @@ class Lambda:
 
 
 class Exports:
-    """Remembers the budgets it was called with; raises what it is told to."""
+    """Records the time limits of its calls, and raises `error` if it is set."""
 
     def __init__(self):
         self.budgets = queue.Queue()

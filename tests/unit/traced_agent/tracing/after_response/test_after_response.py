@@ -4,29 +4,9 @@ import time
 
 import pytest
 
-from tests.unit.traced_agent.tracing.extension_api import Exports, Lambda
+from tests.unit.traced_agent.tracing.after_response.extension_api import Lambda
 from traced_agent.settings import Settings
 from traced_agent.tracing import after_response
-
-
-@pytest.fixture
-def export():
-    return Exports()
-
-
-@pytest.fixture
-def aws():
-    lambda_ = Lambda()
-    yield lambda_
-    lambda_.close()
-
-
-@pytest.fixture
-def started(aws, export):
-    """The extension, registered and waiting for its first event."""
-    after = after_response.start_after_response(export, Settings(), {"AWS_LAMBDA_RUNTIME_API": aws.api})
-    aws.wait_for_ask()
-    return after
 
 
 def test_it_registers_for_invocations_and_nothing_else(started, aws):
