@@ -7,8 +7,9 @@ from pathlib import Path
 from tests.third_party import node
 from tools.environments import ROOT, pins
 
-TABLE = re.compile(r"^\| `([^`]+)` \| (\S+) \| .+ \| `([^`]+)` \|$", re.MULTILINE)
+TABLE = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| .+ \| `([^`]+)` \|$", re.MULTILINE)
 ROWS = TABLE.findall((ROOT / "docs" / "interoperability.md").read_text("utf-8"))
+RUNTIME_CLIENTS = (Path(__file__).parents[1] / "integration" / "url").glob("awslambdaric-*.txt")
 ENVIRONMENTS = ("clients", "phoenix", "monitoring", "collector", "openid", "ministack", "test")
 
 
@@ -16,6 +17,8 @@ def test_the_table_has_every_pinned_package_and_its_version():
     pinned = {**node.pins(), **json.loads((ROOT / "package.json").read_text())["devDependencies"]}
     for environment in ENVIRONMENTS:
         pinned |= pins(environment)
+    others = [path.stem.removeprefix("awslambdaric-") for path in RUNTIME_CLIENTS]
+    pinned["awslambdaric"] = ", ".join(sorted([*others, pinned["awslambdaric"]]))
     assert {name: version for name, version, _ in ROWS} == pinned
     assert len(ROWS) == len(pinned)
 
