@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is in the environment `test`")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
@@ -65,9 +66,12 @@ class Tab:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str) -> str:
-        """The text of the last element that matches."""
-        found = self.all(selector)
-        return found[-1].get_attribute("textContent") if found else ""
+        """The text of the last element that matches.
+
+        The page reads it: an element that WebDriver found may be replaced before WebDriver reads its text.
+        """
+        script = "return Array.from(document.querySelectorAll(arguments[0])).at(-1)?.textContent ?? ''"
+        return str(self.driver.execute_script(script, selector))
 
     def click(self, selector: str) -> None:
         self._click(self.one(selector))
@@ -87,7 +91,8 @@ class Tab:
         found.click()
 
     def wait(self, done: Any, seconds: float = 60) -> Any:
-        return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: done())
+        replaced = [StaleElementReferenceException]
+        return WebDriverWait(self.driver, seconds, 0.05, replaced).until(lambda _: done())
 
     def wait_for_answer(self, count: int = 1) -> None:
         """Wait until this many questions are asked and none is still answered."""

@@ -12,6 +12,8 @@ from tools.local.cloud import host_check
 _PREFIXES = ("AWS_", "LANGFUSE_", "OTEL_", "BEDROCK_", "CDK_")
 _KEPT = ("AWS_CA_BUNDLE",)
 _UNIT = Path(__file__).parent / "unit"
+_SECOND_TRY = tuple(_UNIT.parent / name for name in ("integration", "e2e"))
+"""Tests whose processes wait for each other: on a machine that is busy with something else, one may come too late."""
 _ONE_PROCESS = ("tests/unit/infra/",)
 """Folders whose files share an expensive start: the CDK with its Node process takes seconds to load."""
 
@@ -27,7 +29,13 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Stop with one line on a host that cannot run the layers, unless all tests are unit tests."""
+    """Stop with one line on a host that cannot run the layers, unless all tests are unit tests.
+
+    A test of several processes runs a second time if it fails, and the report lists it under `RERUN`.
+    """
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in _SECOND_TRY):
+            item.add_marker(pytest.mark.flaky(reruns=1))
     if all(item.path.is_relative_to(_UNIT) for item in items):
         return
     try:

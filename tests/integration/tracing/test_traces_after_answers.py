@@ -26,13 +26,13 @@ def test_each_trace_is_complete_before_the_environment_freezes(running, langfuse
 def test_a_backend_that_hangs_delays_no_answer_and_gets_the_traces_when_it_works_again(
     running, langfuse, fault
 ):
-    with running(langfuse, TRACE_EXPORT_TIMEOUT_S="1.5") as function:
+    with running(langfuse, TRACE_EXPORT_TIMEOUT_S="3") as function:
         function.ask()
         function.drain()
         langfuse.inject_fault(fault)
         first, waited_s = function.ask()
-        assert waited_s < 1, "the caller waited for the backend"
-        assert 0.5 < function.drain() < 3, "the environment is busy for the bound, and no longer"
+        assert waited_s < 2.5, "the caller waited for the backend"
+        assert 0.5 < function.drain() < 5, "the environment is busy for the bound, and no longer"
         langfuse.inject_fault("ok")
         second, _ = function.ask()
         function.drain()
@@ -69,12 +69,12 @@ def test_a_batch_that_is_too_large_once_is_split(running, langfuse):
 
 
 def test_with_trace_export_before_the_trace_arrives_before_the_answer(running, langfuse):
-    with running(langfuse, TRACE_EXPORT="before", TRACE_EXPORT_TIMEOUT_S="1.5") as function:
+    with running(langfuse, TRACE_EXPORT="before", TRACE_EXPORT_TIMEOUT_S="5") as function:
         body, _ = function.ask()
         assert langfuse.trace(body["trace_id"]).root
         langfuse.inject_fault("hang")
         _, waited_s = function.ask()
-        assert waited_s < 4
+        assert 4 < waited_s < 10
 
 
 REFUSED = """
@@ -104,7 +104,7 @@ def errors(trace):
 
 
 def test_the_trace_of_a_run_past_its_deadline_has_the_reason_and_the_finished_steps(running, langfuse):
-    with running(langfuse, timeout_s=6.0, TRACE_EXPORT_TIMEOUT_S="1.5") as function:
+    with running(langfuse, timeout_s=9.0, TRACE_EXPORT_TIMEOUT_S="4.5") as function:
         body, _ = function.ask("[[hang]] Hello")
         assert body["error"]["code"] == "deadline_exceeded"
         function.drain()
