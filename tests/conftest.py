@@ -13,7 +13,7 @@ _PREFIXES = ("AWS_", "LANGFUSE_", "OTEL_", "BEDROCK_", "CDK_")
 _KEPT = ("AWS_CA_BUNDLE",)
 _UNIT = Path(__file__).parent / "unit"
 _SECOND_TRY = tuple(_UNIT.parent / name for name in ("integration", "e2e"))
-"""Tests whose processes wait for each other: on a machine that is busy with something else, one may come too late."""
+"""Tests whose processes wait for each other. On a busy machine, one of them may respond too late."""
 _ONE_PROCESS = ("tests/unit/infra/",)
 """Folders whose files share an expensive start: the CDK with its Node process takes seconds to load."""
 
