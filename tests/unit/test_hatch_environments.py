@@ -2,7 +2,7 @@
 
 import pytest
 
-from layers.hatch_environments import LayersEnvironmentCollector, dependencies
+from tools.hatch_environments import DefaultEnvironmentCollector, dependencies
 
 LOCK = "humanize==4.15.0 \\\n    --hash=sha256:00\nstrands-agents==1.62.0 \\\n    --hash=sha256:01\n"
 
@@ -34,5 +34,5 @@ def test_what_is_not_locked_yet_is_left_out(folder):
 def test_the_default_environment_gets_them(folder, tmp_path):
     (folder / "requirements.in").write_text("humanize>=4.12\n")
     config = {"default": {"dependencies": ["rich"]}, "other": {}}
-    LayersEnvironmentCollector(tmp_path, {}).finalize_config(config)
+    DefaultEnvironmentCollector(tmp_path, {}).finalize_config(config)
     assert config == {"default": {"dependencies": ["rich", "humanize==4.15.0"]}, "other": {}}

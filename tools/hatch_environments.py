@@ -1,10 +1,13 @@
-"""Adds the layers' requirements to hatch's default environment, in the versions of the locks.
+"""Completes hatch's default environment: the layers' requirements, and a message for a misspelled command.
 
-So adding a package to a layer is one edit, and the environments follow the locks. hatch loads this script by
-itself, with its own Python: it imports nothing of the repository.
+hatch loads this script by itself, with its own Python: it imports nothing of the repository. Source:
+https://hatch.pypa.io/latest/plugins/environment-collector/reference/
 """
 
 import re
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +16,34 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 
-class LayersEnvironmentCollector(EnvironmentCollectorInterface):
+class DefaultEnvironmentCollector(EnvironmentCollectorInterface):
     """Extends the environment `default`, and with it those that have it as their template."""
 
     def finalize_config(self, config: dict[str, dict[str, Any]]) -> None:
-        """Add the requirements to the environment's dependencies."""
+        """Add the layers' requirements to the dependencies, in the versions of the locks.
+
+        So adding a package to a layer is one edit.
+        """
         folder = Path(self.root, "layers")
         found = [line for path in sorted(folder.glob("*/requirements.in")) for line in dependencies(path)]
         default = config["default"]
         default["dependencies"] = [*default.get("dependencies", ()), *found]
+
+    def finalize_environments(self, config: dict[str, dict[str, Any]]) -> None:
+        """Make an unknown name in `hatch run NAME` a script; the shell would only print `not found`."""
+        scripts = config["default"].setdefault("scripts", {})
+        name = requested_command(sys.argv[1:])
+        if name and name not in scripts and not shutil.which(name):
+            scripts[name] = f"python -m tools.unknown_command {name} {{args}}"
+
+
+def requested_command(arguments: Sequence[str]) -> str | None:
+    """The name in `hatch run NAME …`; None if there is none, or if it is not a plain word."""
+    if "run" not in arguments:
+        return None
+    after = arguments[arguments.index("run") + 1 :]
+    name = next((argument for argument in after if not argument.startswith(("+", "-"))), "")
+    return name if re.fullmatch(r"[A-Za-z][\w-]*", name) else None
 
 
 def dependencies(requirements: Path) -> list[str]:
