@@ -59,8 +59,7 @@ def iter_wheels(
     progress: Progress = lambda _: None,
 ) -> Generator[Path, None, None]:
     """The same wheels, each as soon as it is there, so that work on it can begin."""
-    store = (cache or CACHE) / "wheels" / layers.RUNTIME
-    ranks = {tag: rank for rank, tag in enumerate(target.tags(tags, architecture))}
+    store, ranks = _store(cache), _ranks(architecture)
     missing = []
     for pin in (pin for lock in locks for pin in read_lock(lock.read_text("utf-8")).values()):
         if wheel := _cached(pin, store, ranks):
@@ -70,6 +69,22 @@ def iter_wheels(
             missing.append(pin)
     if missing:
         yield from _download(missing, architecture, store, progress)
+
+
+def cached_wheels(
+    pins: Iterable[Pin], *, architecture: str = layers.ARCHITECTURE, cache: Path | None = None
+) -> dict[str, Path]:
+    """The wheels of some pins that are in the cache and have their hash, by the distribution's name."""
+    store, ranks = _store(cache), _ranks(architecture)
+    return {pin.name: wheel for pin in pins if (wheel := _cached(pin, store, ranks))}
+
+
+def _store(cache: Path | None) -> Path:
+    return (cache or CACHE) / "wheels" / layers.RUNTIME
+
+
+def _ranks(architecture: str) -> dict[tags.Tag, int]:
+    return {tag: rank for rank, tag in enumerate(target.tags(tags, architecture))}
 
 
 def sha256(wheel: Path) -> str:

@@ -1,7 +1,7 @@
 """Reads locks: pinned distributions with the hashes that their wheels may have."""
 
+import functools
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,7 +28,12 @@ def read_lock(text: str) -> dict[str, Pin]:
     Raises:
         ValueError: a line is not a pin with hashes.
     """
-    return {pin.name: pin for pin in map(_pin, _blocks(text))}
+    return {pin.name: pin for pin in _pins(text)}
+
+
+@functools.cache  # one command reads the same lock many times
+def _pins(text: str) -> tuple[Pin, ...]:
+    return tuple(map(_pin, _blocks(text)))
 
 
 def _blocks(lock: str) -> Iterator[list[str]]:
@@ -39,8 +44,7 @@ def _blocks(lock: str) -> Iterator[list[str]]:
 
 
 def _pin(lines: list[str]) -> Pin:
-    text = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
-    words = shlex.split(text.replace("\\\n", " "), comments=True, posix=False)
+    words = " ".join(re.sub(r"(^|\s)#.*", "", line).removesuffix("\\") for line in lines).split()
     options = [word for word in words if word.startswith("--")]
     hashes = frozenset(
         word.removeprefix(_HASH) for word in options if re.fullmatch(_HASH + "[0-9a-f]{64}", word)

@@ -4,7 +4,8 @@ pip has no public interface for this; `--platform` alone leaves markers and the 
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from unittest import mock
 
@@ -45,11 +46,14 @@ def pip_for_target(
     Args:
         architecture: Lambda's name of the architecture.
         newer: whether wheels for platforms newer than manylinux2014 are allowed.
-        pinned: versions by normalized name. Files of other versions of these distributions are not read: an
-            index's page names every file of every release, and parsing them is most of pip's work.
+        pinned: versions by normalized name. Files of other versions of these distributions are not read, and
+            of other distributions no wheels for other targets: an index's page names every file of every
+            release, and parsing them is most of pip's work. The mapping may change while the context lasts.
         failures: receives why a page of the index could not be read; pip's default level hides it.
     """
     allowed = target.tags(tags, architecture, newer=newer)
+    names = frozenset(map(str, allowed))
+    versions = {} if pinned is None else pinned
 
     def items(self: ConfigOptionParser) -> Iterator[tuple[str, Any]]:
         return (item for item in _items(self) if item[0].replace("_", "-") not in _CONTRADICTING)
@@ -63,14 +67,28 @@ def pip_for_target(
         mock.patch.object(ConfigOptionParser, "_get_ordered_configuration_items", items),
         mock.patch.object(collector, "_handle_get_simple_fail", failed),
         mock.patch.object(
-            Link, "from_json", lambda file, page_url: link_of_pinned(pinned or {}, file, page_url)
+            Link, "from_json", lambda file, page_url: useful_link(versions, names, file, page_url)
         ),
     ):
         yield
 
 
-def link_of_pinned(pinned: Mapping[str, frozenset[str]], file: dict[str, Any], page: str) -> Link | None:
-    """The link of a page's file (PEP 691); None for a file that cannot be a wheel of a pinned version."""
-    name, _, rest = str(file.get("filename", "")).partition("-")  # a wheel's name holds no other (PEP 427)
+def useful_link(
+    pinned: Mapping[str, frozenset[str]], wheel_tags: Collection[str], file: dict[str, Any], page: str
+) -> Link | None:
+    """The link of a page's file (PEP 691); None for a file that cannot be a wheel of a pinned version.
+
+    Of a distribution that is not pinned, a wheel is useful if it has one of the tags.
+    """
+    filename = str(file.get("filename", ""))
+    name, _, rest = filename.partition("-")  # a wheel's name holds no other (PEP 427)
     versions = pinned.get(canonicalize_name(name))
-    return None if versions is not None and rest.partition("-")[0] not in versions else _from_json(file, page)
+    useful = _may_be_for(wheel_tags, filename) if versions is None else rest.partition("-")[0] in versions
+    return _from_json(file, page) if useful else None
+
+
+def _may_be_for(wheel_tags: Collection[str], filename: str) -> bool:
+    if not filename.endswith(".whl"):
+        return True
+    sets = [part.split(".") for part in filename.removesuffix(".whl").lower().split("-")[-3:]]
+    return any("-".join(tag) in wheel_tags for tag in itertools.product(*sets))

@@ -86,12 +86,16 @@ def test_a_file_that_is_not_the_locked_one_and_a_missing_file_have_different_err
         ("sums", False),
         ("Sums-2.0-py3-none-any.whl", False),
         ("other-2.0-py3-none-any.whl", True),
+        ("other-2.0-cp311.cp313-cp313-manylinux1_x86_64.manylinux2014_x86_64.whl", True),
+        ("other-2.0-cp313-cp313-win_amd64.whl", False),
+        ("other-2.0-cp311-cp311-manylinux2014_x86_64.whl", False),
+        ("other-2.0.tar.gz", True),
         ("", True),
     ],
 )
-def test_a_file_is_is_read_if_it_can_be_a_wheel_of_a_pin(filename, is_read):
+def test_a_file_is_read_if_it_can_be_a_wheel_of_a_pin_or_for_the_target(filename, is_read):
     file = {"filename": filename, "url": f"https://index.example/{filename}", "hashes": {}}
-    link = pip_for_target.link_of_pinned(
-        {"sums": frozenset({"1.1", "7"})}, file, "https://index.example/sums/"
-    )
+    tags = {"py3-none-any", "cp313-cp313-manylinux2014_x86_64"}
+    pinned = {"sums": frozenset({"1.1", "7"})}
+    link = pip_for_target.useful_link(pinned, tags, file, "https://index.example/sums/")
     assert isinstance(link, Link) is is_read

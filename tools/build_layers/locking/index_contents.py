@@ -1,6 +1,6 @@
 """What the index has of a package, read with pip's finder, to say why there is no wheel for the target."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -13,7 +13,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 from packaging.version import Version
-from pip._internal.index.collector import parse_links
+from pip._internal.index.collector import LinkCollector, parse_links
 from pip._internal.models.link import Link
 from pip._internal.models.target_python import TargetPython
 
@@ -37,10 +37,23 @@ def hashes(repository: Any, requirement: Any) -> dict[str, str]:
     return {link.url: f"sha256:{link.hash}" for link in links if link.hash_name == "sha256"}
 
 
-def needed_glibc(finder: Any, name: str, version: str) -> tuple[int, int] | None:
+def read_once() -> Callable[..., Any]:
+    """A `LinkCollector.fetch_response` that reads each page only once."""
+    fetch = LinkCollector.fetch_response
+    pages: dict[str, Any] = {}
+
+    def fetch_once(self: LinkCollector, location: Link, *given: Any, **named: Any) -> Any:
+        if location.url not in pages:
+            pages[location.url] = fetch(self, location, *given, **named)
+        return pages[location.url]
+
+    return fetch_once
+
+
+def needed_glibc(candidates: Iterable[Any], version: str) -> tuple[int, int] | None:
     """The oldest glibc that a wheel of this version needs; None if one of them needs none."""
     needed = []
-    for candidate in finder.find_all_candidates(name):
+    for candidate in candidates:
         if candidate.version.public == Version(version).public and candidate.link.is_wheel:
             glibc = target.needed_glibc(parse_wheel_filename(candidate.link.filename)[3])
             if glibc is None:

@@ -65,11 +65,7 @@ def resolve(stack: Sequence[Layer], *, upgrade: bool = False, upgrade_packages: 
 def _compile(sources: Sequence[Path], present: str, upgrade_packages: Sequence[str] = ()) -> Resolution:
     """Resolve with the present pins only; if that has no solution, with every release of the index."""
     upgraded = {_name(package) for package in upgrade_packages}
-    kept = {
-        name: frozenset({pin.version})
-        for name, pin in wheels.read_lock(present).items()
-        if name not in upgraded
-    }
+    kept = {name: pin for name, pin in wheels.read_lock(present).items() if name not in upgraded}
     if kept:
         with contextlib.suppress(UnsolvedError):
             return compile_lock(sources, present, upgrade_packages, pinned=kept)

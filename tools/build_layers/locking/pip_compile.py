@@ -17,8 +17,11 @@ from typing import Any
 from unittest import mock
 
 import click
+from packaging.utils import canonicalize_name
 from pip._internal.commands.install import InstallCommand
 from pip._internal.exceptions import PipError
+from pip._internal.index.collector import LinkCollector
+from pip._internal.models.link import Link
 from piptools.exceptions import PipToolsError
 from piptools.repositories import PyPIRepository
 from piptools.resolver import BacktrackingResolver
@@ -66,7 +69,7 @@ def compile_lock(
     upgrade_packages: Sequence[str] = (),
     *,
     newer: bool = True,
-    pinned: Mapping[str, frozenset[str]] | None = None,
+    pinned: Mapping[str, wheels.Pin] | None = None,
 ) -> Resolution:
     """The requirements' lock for the target; pins of the present lock are kept if possible.
 
@@ -76,7 +79,7 @@ def compile_lock(
         present: the text of the present lock.
         upgrade_packages: requirements whose pins are not kept.
         newer: whether wheels for platforms newer than manylinux2014 are allowed.
-        pinned: as for `pip_for_target`.
+        pinned: pins that the lock must keep. The index is only read for those whose wheel is not cached.
 
     Raises:
         UnsolvedError: there is no solution.
@@ -85,6 +88,9 @@ def compile_lock(
     finders: list[Any] = []
     results: list[Any] = []
     failures: list[str] = []
+    pinned = pinned or {}
+    versions = {name: frozenset({pin.version}) for name, pin in pinned.items()}
+    cached = wheels.cached_wheels(pinned.values())
     base = requirements[0].parents[2]
     with tempfile.TemporaryDirectory() as scratch, _errors_explained(finders, failures) as output:
         lock = Path(scratch, "requirements.txt")
@@ -96,24 +102,34 @@ def compile_lock(
         with (
             contextlib.chdir(base),
             contextlib.redirect_stderr(output),
-            pip_for_target(layers.ARCHITECTURE, newer=newer, pinned=pinned, failures=failures),
-            _resolver_for_target(finders, results),
+            pip_for_target(layers.ARCHITECTURE, newer=newer, pinned=versions, failures=failures),
+            _resolver_for_target(cached, versions, finders, results),
         ):
             cli.main(arguments, standalone_mode=False)
             text = "".join(pin.text for pin in wheels.read_lock(lock.read_text("utf-8")).values())
-            newer_pins = _newer(finders[-1], text, present) if finders else {}
-            return Resolution(text, newer_pins, _dependencies(results[-1]) if results else {})
+            return Resolution(text, _newer(results[-1], text, present), results[-1].dependencies)
 
 
-def _dependencies(result: Any) -> dict[str, list[str]]:
-    """The edges of the resolver's graph, without its root."""
-    return {name: list(result.graph.iter_children(name)) for name in result.graph if name is not None}
+@dataclass(frozen=True)
+class _Result:
+    """What the resolver found: each name's dependencies, and the index's wheels for the target."""
+
+    dependencies: Dependencies
+    wheels: Mapping[str, Sequence[Any]]
 
 
-def _newer(finder: Any, text: str, present: str) -> dict[str, tuple[int, int]]:
+def _result(result: Any, finder: Any) -> _Result:
+    graph = result.graph
+    edges = {name: list(graph.iter_children(name)) for name in graph if name is not None}
+    cached = finder._all_candidates  # noqa: SLF001 - pip-compile clears it when it reads the hashes
+    found: dict[str, Sequence[Any]] = {canonicalize_name(name): files for name, files in cached.items()}
+    return _Result(edges, found)
+
+
+def _newer(result: _Result, text: str, present: str) -> dict[str, tuple[int, int]]:
     before = {pin.name: pin.version for pin in wheels.read_lock(present).values()}
     needed = {
-        pin.name: index_contents.needed_glibc(finder, pin.name, pin.version)
+        pin.name: index_contents.needed_glibc(result.wheels[pin.name], pin.version)
         for pin in wheels.read_lock(text).values()
         if before.get(pin.name) != pin.version
     }
@@ -121,10 +137,17 @@ def _newer(finder: Any, text: str, present: str) -> dict[str, tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def _resolver_for_target(finders: list[Any], results: list[Any]) -> Iterator[None]:
+def _resolver_for_target(
+    cached: Mapping[str, Path],
+    versions: dict[str, frozenset[str]],
+    finders: list[Any],
+    results: list[_Result],
+) -> Iterator[None]:
     """Make this process's pip resolve for the target, from its one index and no other source.
 
-    The package finders that pip makes and the resolver's results are added to the lists.
+    Distributions with a cached wheel are taken from there. The package finders that pip makes and what the
+    resolver found are added to the lists, and the resolved versions to `versions`: of these, pip-compile
+    then reads the hashes of all platforms.
 
     Wheel directories and extra indexes of this machine are not used: other machines do not have them.
     """
@@ -135,11 +158,17 @@ def _resolver_for_target(finders: list[Any], results: list[Any]) -> Iterator[Non
     def target_finder(self: InstallCommand, options: Any, session: Any, **given: Any) -> Any:
         options.find_links, options.extra_index_urls = [], []
         given["target_python"] = index_contents.target_python()
-        finders.append(build_finder(self, options, session, **given))
-        return finders[-1]
+        finder: Any = build_finder(self, options, session, **given)
+        for name, wheel in cached.items():
+            finder.add_locked_link(name, Link(wheel.as_uri()))
+        finders.append(finder)
+        return finder
 
     def requirements_of(self: BacktrackingResolver, resolver_result: Any) -> Any:
-        results.append(resolver_result)
+        results.append(_result(resolver_result, self.repository.finder))
+        for name, candidate in resolver_result.mapping.items():
+            if link := candidate.source_link:  # there is none of the requirement of a Python
+                versions[canonicalize_name(name.partition("[")[0])] = frozenset({link.filename.split("-")[1]})
         return get_requirements(self, resolver_result)
 
     with (
@@ -148,6 +177,7 @@ def _resolver_for_target(finders: list[Any], results: list[Any]) -> Iterator[Non
         mock.patch.object(InstallCommand, "make_resolver", staticmethod(make_resolver)),
         mock.patch.object(BacktrackingResolver, "_get_install_requirements", requirements_of),
         mock.patch.object(PyPIRepository, "_get_hashes_from_pypi", index_contents.hashes),
+        mock.patch.object(LinkCollector, "fetch_response", index_contents.read_once()),
         mock.patch.dict(os.environ, {"PIP_RETRIES": "2", "PIP_NO_INPUT": "1", **os.environ}),
     ):
         yield
