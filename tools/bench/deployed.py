@@ -4,8 +4,9 @@ import contextlib
 import functools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import layers
 from layers import function_asset
@@ -61,18 +62,28 @@ def function(
     )
 
 
-def copy(code: Path, target: Path, **edits: tuple[str, str]) -> Path:
+def copy(
+    code: Path,
+    target: Path,
+    files: Mapping[str, str] = MappingProxyType({}),
+    /,
+    **edits: tuple[str, str],
+) -> Path:
     """Copy a function's code, and compile it again if it is ours.
 
     Args:
         code: the folder of the code.
         target: the new folder.
+        files: by name, the text of files to add or to replace. Python never reads a module's text if there is
+            bytecode, so they cannot be written after the copy.
         edits: by module, the text to replace and the new text.
 
     Raises:
         RuntimeError: a text to replace does not occur exactly once.
     """
     shutil.copytree(code, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in files.items():
+        (target / name).write_text(text, "utf-8")
     for module, (old, new) in edits.items():
         (path,) = target.rglob(f"{module}.py")
         text = path.read_text()
@@ -87,10 +98,8 @@ def copy(code: Path, target: Path, **edits: tuple[str, str]) -> Path:
 
 def never_sending(target: Path) -> Path:
     """Copy ours so that its spans are created and never sent."""
-    copy(ours(), target)
-    (target / "lambda_handler.py").rename(target / "wrapped_handler.py")
-    (target / "lambda_handler.py").write_text(_NEVER_SENDING)
-    return target
+    wrapped = (ours() / "lambda_handler.py").read_text("utf-8")
+    return copy(ours(), target, {"wrapped_handler.py": wrapped, "lambda_handler.py": _NEVER_SENDING})
 
 
 def event(query: str = QUERY, token: str = "") -> bytes:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from layers import function_asset
 from tools.bench import deployed
 from tools.bench.deployed import ours, running
 from tools.bench.result import Claim, Table, at_most, spread
@@ -90,11 +89,8 @@ def _claim(samples: dict[str, list[RequestCost]]) -> Claim:
 @contextlib.contextmanager
 def _code(servers: str, tools: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
-        code = deployed.copy(ours(), Path(folder) / "code")
         agent = _AGENT.replace("SERVERS", servers).replace("TOOLS", tools)
-        (code / "agent.py").write_text(agent, "utf-8")
-        function_asset.compile_asset(code)
-        yield code
+        yield deployed.copy(ours(), Path(folder) / "code", {"agent.py": agent})
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 from rich.progress import track
 
-from layers import function_asset
 from tools.bench import deployed
 from tools.bench.deployed import check, event, ours, running
 from tools.bench.warm_requests import BATCH, ask
@@ -112,11 +111,9 @@ def tools(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> dict[int, float]:
 @contextlib.contextmanager
 def _with_tools(extra: int) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
-        code = deployed.copy(ours(), Path(folder) / "code")
-        agent = code / "agent.py"
+        agent = (ours() / "agent.py").read_text("utf-8")
         spare = [f"spare_{number}" for number in range(extra)]
         definitions = "".join(_TOOL.format(number=number) for number in range(extra))
         imports = "\n\nfrom strands import tool\n"
-        agent.write_text(f"{agent.read_text()}{imports}{definitions}\nTOOLS += [{', '.join(spare)}]\n")
-        function_asset.compile_asset(code)
-        yield code
+        agent += f"{imports}{definitions}\nTOOLS += [{', '.join(spare)}]\n"
+        yield deployed.copy(ours(), Path(folder) / "code", {"agent.py": agent})

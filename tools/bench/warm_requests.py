@@ -1,7 +1,6 @@
 """CPU and wall time of warm requests: a bare Strands agent call, and our handler with each trace backend."""
 
 import contextlib
-import shutil
 import ssl
 import tempfile
 import time
@@ -44,8 +43,8 @@ def handlers(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> Iterator[dict[str,
     """The functions whose requests are compared, by name."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        bare = deployed.copy(ours(), folder / "bare")
-        shutil.copyfile(PEERS / "bare" / "lambda_handler.py", bare / "lambda_handler.py")
+        handler = (PEERS / "bare" / "lambda_handler.py").read_text("utf-8")
+        bare = deployed.copy(ours(), folder / "bare", {"lambda_handler.py": handler})
         never = deployed.never_sending(folder / "never")
         with _over_tls(folder, bedrock) as over_tls:
             yield {

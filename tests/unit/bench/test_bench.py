@@ -239,6 +239,13 @@ def test_an_edit_that_no_longer_fits_is_reported(tmp_path):
         deployed.copy(deployed.ours(), tmp_path / "copy", agent=("no such text", ""))
 
 
+def test_a_replaced_handler_of_the_bench_runs_instead_of_the_bytecode_of_ours(tmp_path):
+    never = deployed.never_sending(tmp_path / "never")
+    (bytecode,) = (never / "__pycache__").glob("lambda_handler.*.pyc")
+    assert b"ExportQueue" in bytecode.read_bytes()
+    assert (never / "wrapped_handler.py").read_text() == (deployed.ours() / "lambda_handler.py").read_text()
+
+
 def test_the_package_that_is_changed_is_required():
     old, new = layers_bench._OTHER_VERSION
     assert old in layers.LANGFUSE.requirements.read_text().splitlines()
