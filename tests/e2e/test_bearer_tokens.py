@@ -12,24 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tools.aws.account import Account
 from tools.aws.function_client import FunctionClient
 from tools.local.cloud.local_cloud import LocalCloud
-from tools.local.control_plane.server import ControlPlane
 from tools.local.fakes.openid_provider import CLIENT
 
 
 @pytest.fixture(scope="module")
-def cloud():
-    with (
-        ControlPlane() as plane,
-        LocalCloud(
-            {"auth": "jwt", "streaming": "true"}, control_plane=_bootstrapped(plane), log=lambda _: None
-        ) as cloud,
-    ):
+def cloud(control_plane):
+    context = {"auth": "jwt", "streaming": "true"}
+    with LocalCloud(context, control_plane=control_plane, log=lambda _: None) as cloud:
         yield cloud
-
-
-def _bootstrapped(plane):
-    plane.bootstrap(plane.synthesize({}))
-    return plane
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.e2e.stack_variants import (
     VARIANTS,
     _answers,
 )
-from tests.example_agent.control_plane import ExampleControlPlane
+from tests.example_agent.control_plane import CliControlPlane, ExampleControlPlane
 from tests.example_agent.source import EXAMPLE_AGENT
 from tools.aws import cdk
 from tools.local.cloud.local_cloud import LocalCloud
@@ -27,10 +27,19 @@ from tools.local.fakes.langfuse_server import FakeLangfuse
 
 
 @pytest.fixture(scope="module")
-def plane() -> Iterator[ExampleControlPlane]:
-    with ExampleControlPlane() as plane:
+def cli_plane() -> Iterator[CliControlPlane]:
+    with CliControlPlane() as plane:
         plane.bootstrap(plane.synthesize({}))
         yield plane
+
+
+@pytest.fixture
+def plane(request: pytest.FixtureRequest, name: str) -> CliControlPlane:
+    """The CDK CLI deploys the variant with most options, the AWS API deploys the others."""
+    found: CliControlPlane = request.getfixturevalue(
+        "cli_plane" if name == "all at once" else "control_plane"
+    )
+    return found
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("credentials")
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_variant_is_deployed_answers_refuses_and_is_gone(name: str, plane: ExampleControlPlane) -> None:
+def test_a_variant_is_deployed_answers_refuses_and_is_gone(name: str, plane: CliControlPlane) -> None:
     variant = VARIANTS[name]
     said: list[str] = []
     with LocalCloud(variant.context, control_plane=plane, log=said.append) as cloud:
@@ -57,78 +66,78 @@ def test_a_variant_is_deployed_answers_refuses_and_is_gone(name: str, plane: Exa
 
 
 @pytest.mark.usefixtures("credentials")
-def test_traces_go_to_a_plain_collector_and_nowhere_else(plane: ExampleControlPlane) -> None:
+def test_traces_go_to_a_plain_collector_and_nowhere_else(control_plane: ExampleControlPlane) -> None:
     with FakeLangfuse(secret_key="sk-of-the-collector") as collector:
         keys = base64.b64encode(f"{collector.public_key}:{collector.secret_key}".encode()).decode()
         headers = json.dumps({"authorization": f"Basic {keys}"})
-        plane.client("secretsmanager").create_secret(Name="otlp", SecretString=headers)
+        control_plane.client("secretsmanager").create_secret(Name="otlp", SecretString=headers)
         endpoint = f"{collector.url}/api/public/otel/v1/traces"
         with LocalCloud(
-            {"otlp_endpoint": endpoint, "otlp_headers_secret": "otlp"}, control_plane=plane
+            {"otlp_endpoint": endpoint, "otlp_headers_secret": "otlp"}, control_plane=control_plane
         ) as cloud:
             answer = _answers(cloud)
 
             assert collector.wait_for(answer["trace_id"])
             assert cloud.langfuse.attempts == 0
             assert answer["trace_url"] is None
-            assert keys not in _all_that_is_told(plane)
+            assert keys not in _all_that_is_told(control_plane)
 
-    assert _left(plane) == {}
+    assert _left(control_plane) == {}
 
 
 def test_deploying_twice_changes_nothing_and_one_line_uploads_the_handler_alone(
-    plane: ExampleControlPlane, tmp_path: Path
+    cli_plane: CliControlPlane, tmp_path: Path
 ) -> None:
-    first = plane.synthesize({})
-    plane.deploy(first)
+    first = cli_plane.synthesize({})
+    cli_plane.deploy(first)
     try:
-        deployed, uploaded = _deployed(plane), _uploaded(plane)
+        deployed, uploaded = _deployed(cli_plane), _uploaded(cli_plane)
         clone = shutil.copytree(EXAMPLE_AGENT, tmp_path / "clone")
-        plane.agent_source = clone
-        plane.deploy(plane.synthesize({}))
-        assert (_deployed(plane), _uploaded(plane)) == (deployed, uploaded)
+        cli_plane.agent_source = clone
+        cli_plane.deploy(cli_plane.synthesize({}))
+        assert (_deployed(cli_plane), _uploaded(cli_plane)) == (deployed, uploaded)
 
         with (clone / "lambda_handler.py").open("a") as handler:
             handler.write("# one line more\n")
-        plane.deploy(plane.synthesize({}))
-        assert {key.rpartition(".")[2] for key in _uploaded(plane) - uploaded} == {"zip", "json"}
-        assert len(_uploaded(plane) - uploaded) == 2  # the handler, and the template that names it
-        assert _deployed(plane)["url"] == deployed["url"]
+        cli_plane.deploy(cli_plane.synthesize({}))
+        assert {key.rpartition(".")[2] for key in _uploaded(cli_plane) - uploaded} == {"zip", "json"}
+        assert len(_uploaded(cli_plane) - uploaded) == 2  # the handler, and the template that names it
+        assert _deployed(cli_plane)["url"] == deployed["url"]
     finally:
-        plane.agent_source = EXAMPLE_AGENT
-        plane.destroy(first)
+        cli_plane.agent_source = EXAMPLE_AGENT
+        cli_plane.destroy(first)
 
 
-def test_a_change_of_model_and_memory_keeps_the_url(plane: ExampleControlPlane) -> None:
-    first = plane.synthesize({})
-    before = plane.deploy(first)["FunctionUrl"]
+def test_a_change_of_model_and_memory_keeps_the_url(cli_plane: CliControlPlane) -> None:
+    first = cli_plane.synthesize({})
+    before = cli_plane.deploy(first)["FunctionUrl"]
     try:
         changed = {"model_id": "us.amazon.nova-pro-v1:0", "memory_mb": "2048", "timeout_s": "60"}
-        assert plane.deploy(plane.synthesize(changed))["FunctionUrl"] == before
+        assert cli_plane.deploy(cli_plane.synthesize(changed))["FunctionUrl"] == before
     finally:
-        plane.destroy(first)
+        cli_plane.destroy(first)
 
 
-def test_the_desk_takes_the_stack_from_deploy_to_destroy(plane: ExampleControlPlane) -> None:
+def test_the_desk_takes_the_stack_from_deploy_to_destroy(cli_plane: CliControlPlane) -> None:
     keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-desk", "LANGFUSE_SECRET_KEY": "sk-lf-canary-of-the-desk"}
-    said = _run(plane, "tools.aws.deploy", "-c", "sessions=true", **keys)
-    outputs = _outputs(plane)
+    said = _run(cli_plane, "tools.aws.deploy", "-c", "sessions=true", **keys)
+    outputs = _outputs(cli_plane)
     try:
         assert f"curl {outputs['FunctionUrl']} -H 'Content-Type: application/json'" in said
-        assert keys["LANGFUSE_SECRET_KEY"] not in said + _all_that_is_told(plane)
-        assert _variables(plane)["LANGFUSE_SECRET_ARN"] == Options().default_secret_name
+        assert keys["LANGFUSE_SECRET_KEY"] not in said + _all_that_is_told(cli_plane)
+        assert _variables(cli_plane)["LANGFUSE_SECRET_ARN"] == Options().default_secret_name
 
-        plane.client("s3").put_object(Bucket=outputs["SessionBucket"], Key="a/conversation", Body=b"{}")
+        cli_plane.client("s3").put_object(Bucket=outputs["SessionBucket"], Key="a/conversation", Body=b"{}")
     finally:
-        _run(plane, "tools.aws.destroy", "--force", "-c", "sessions=true")
-    assert _left(plane) == {}
-    kept = plane.client("secretsmanager").get_secret_value(SecretId=Options().default_secret_name)[
+        _run(cli_plane, "tools.aws.destroy", "--force", "-c", "sessions=true")
+    assert _left(cli_plane) == {}
+    kept = cli_plane.client("secretsmanager").get_secret_value(SecretId=Options().default_secret_name)[
         "SecretString"
     ]
     assert json.loads(kept) == keys
 
 
-def _run(plane: ExampleControlPlane, module: str, *words: str, **environ: str) -> str:
+def _run(plane: CliControlPlane, module: str, *words: str, **environ: str) -> str:
     ran = subprocess.run(
         [sys.executable, "-m", module, *words],
         check=False,
@@ -142,18 +151,18 @@ def _run(plane: ExampleControlPlane, module: str, *words: str, **environ: str) -
     return ran.stdout + ran.stderr
 
 
-def _outputs(plane: ExampleControlPlane) -> dict[str, str]:
+def _outputs(plane: CliControlPlane) -> dict[str, str]:
     (stack,) = plane.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def _variables(plane: ExampleControlPlane) -> dict[str, str]:
+def _variables(plane: CliControlPlane) -> dict[str, str]:
     name = _outputs(plane)["FunctionName"]
     config = plane.client("lambda").get_function_configuration(FunctionName=name)
     return dict(config["Environment"]["Variables"])
 
 
-def _deployed(plane: ExampleControlPlane) -> dict[str, Any]:
+def _deployed(plane: CliControlPlane) -> dict[str, Any]:
     (stack,) = plane.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
     outputs = _outputs(plane)
     function = plane.client("lambda").get_function_configuration(FunctionName=outputs["FunctionName"])
@@ -164,13 +173,13 @@ def _deployed(plane: ExampleControlPlane) -> dict[str, Any]:
     }
 
 
-def _uploaded(plane: ExampleControlPlane) -> set[str]:
+def _uploaded(plane: CliControlPlane) -> set[str]:
     s3 = plane.client("s3")
     (bucket,) = (one["Name"] for one in s3.list_buckets()["Buckets"] if "assets" in one["Name"])
     return {found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", ())}
 
 
-def _all_that_is_told(plane: ExampleControlPlane) -> str:
+def _all_that_is_told(plane: CliControlPlane) -> str:
     """What the control plane tells of the stack, to whoever may look but not read secrets."""
     cloudformation, function = plane.client("cloudformation"), plane.client("lambda")
     told = [
@@ -188,7 +197,7 @@ def _all_that_is_told(plane: ExampleControlPlane) -> str:
     return str(told)
 
 
-def _left(plane: ExampleControlPlane) -> dict[str, Any]:
+def _left(plane: CliControlPlane) -> dict[str, Any]:
     """What the control plane still holds that belonged to the stack."""
     found = {
         "functions": plane.client("lambda").list_functions()["Functions"],
