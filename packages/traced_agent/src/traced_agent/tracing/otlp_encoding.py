@@ -8,20 +8,24 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from traced_agent.text import replace_surrogates
 from traced_agent.tracing.safe_text import with_text
+from traced_agent.tracing.span_encoder import encode_spans
 
 _SHORT: Final = 8_000
 """Characters that remain of each value of a span that the backend finds too large."""
 
 
 def encode(spans: Sequence[ReadableSpan]) -> bytes:
-    """Encode the spans as one OTLP request; invalid UTF-8 (half of a surrogate pair) is replaced."""
-    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415 - protobuf
+    """Encode the spans as one OTLP request.
 
+    Half of a surrogate pair is replaced. An attribute of a type that OTLP does not have is left out.
+    """
     try:
-        return bytes(encode_spans(spans).SerializeToString())
-    except (UnicodeError, ValueError):
+        return encode_spans(spans)
+    except Exception:  # noqa: BLE001 - OpenTelemetry's encoder leaves out what it cannot encode
+        from opentelemetry.exporter.otlp.proto.common import trace_encoder  # noqa: PLC0415 - protobuf
+
         valid = [with_text(span, replace_surrogates) for span in spans]
-        return bytes(encode_spans(valid).SerializeToString())
+        return bytes(trace_encoder.encode_spans(valid).SerializeToString())
 
 
 def shorten(span: ReadableSpan) -> ReadableSpan | None:
