@@ -56,6 +56,8 @@ def hold(folder: Path) -> bool:
             handle = os.open(folder, os.O_RDONLY)
             fcntl.flock(handle, fcntl.LOCK_SH)  # waits until a deletion that has begun is done
             _held.append(handle)
+            # Another process may have made the folder again meanwhile; the lock is on the deleted one.
+            return os.path.samestat(os.fstat(handle), folder.stat())
     return folder.exists()
 
 

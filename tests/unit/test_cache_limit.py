@@ -1,9 +1,12 @@
 """The cache stays below its limit: the entries that were used least recently are deleted."""
 
+import fcntl
 import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +100,27 @@ def test_a_layer_tree_that_a_process_runs_from_is_kept_until_it_ends(tmp_path):
 
 def test_a_deleted_folder_cannot_be_held(tmp_path):
     assert not cache_limit.hold(tmp_path / "layer-trees" / "gone")
+
+
+def test_a_folder_that_is_made_again_while_its_deletion_is_awaited_is_not_held(tmp_path):
+    folder = tmp_path / "layer-trees" / "aa"
+    folder.mkdir(parents=True)
+    deletion = os.open(folder, os.O_RDONLY)
+    fcntl.flock(deletion, fcntl.LOCK_EX)
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(cache_limit.hold, folder)
+        while not held.done() and not any(
+            f":{os.fstat(deletion).st_ino} " in line for line in waiting_locks()
+        ):
+            time.sleep(0.01)
+        folder.rename(tmp_path / "deleted")
+        folder.mkdir()
+        os.close(deletion)
+        assert held.result() is False
+
+
+def waiting_locks():
+    return [line for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
 
 
 def test_the_rest_of_an_interrupted_deletion_is_deleted(tmp_path):
