@@ -1,5 +1,6 @@
-"""Requests to a deployed recipe, the traces of its runs, and packages for it."""
+"""Recipes deployed to the local cloud, requests to them, the traces of their runs, and packages for them."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -9,6 +10,21 @@ import time
 import httpx
 
 from layers import PYTHON
+from tools.local.cloud.local_cloud import LocalCloud
+
+
+@contextlib.contextmanager
+def served(plane, source, context, add_resources=None):
+    """Serves the agent of a source folder, deployed with these options and resources.
+
+    The control plane deploys the example agent again afterwards.
+    """
+    example, plane.agent_source, plane.add_resources = plane.agent_source, source, add_resources
+    try:
+        with LocalCloud(context, control_plane=plane, log=lambda line: print(line, file=sys.stderr)) as cloud:
+            yield cloud
+    finally:
+        plane.agent_source, plane.add_resources = example, None
 
 
 def ask(cloud, query, headers=None):
@@ -59,9 +75,9 @@ def until_connected(cloud, query):
     return answer
 
 
-def install_for_lambda(requirement, folder):
-    """Install a package for the function's platform beside its code, without what the layers contain."""
+def install_for_lambda(requirements, folder):
+    """Install packages of model providers for the function's platform, without what the layers contain."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--no-compile"]
     target = ["--platform", "manylinux2014_x86_64", "--python-version", PYTHON, "--target", str(folder)]
-    needed = [requirement, "distro", "jiter", "sniffio", "tqdm"]
-    subprocess.run([*pip, *target, "--no-deps", *needed], check=True, timeout=120)
+    needed = [*requirements, "distro", "jiter", "sniffio", "tqdm"]
+    subprocess.run([*pip, *target, "--no-deps", *needed], check=True, timeout=300)

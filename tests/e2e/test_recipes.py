@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -11,39 +10,24 @@ import httpx
 import pytest
 
 from layers.function_asset import PACKAGES
-from tests.e2e.recipe_requests import ask, install_for_lambda, run_curl, trace_of, tree, until_connected
-from tests.example_agent.control_plane import ExampleControlPlane
+from tests.e2e.recipe_requests import ask, run_curl, served, trace_of, tree, until_connected
 from tests.unit.traced_agent.mcp_server import mcp_server
-from tests.unit.traced_agent.providers.fake_providers import FakeOpenAi
 from tools.bench.recipe_pages import RECIPES, RecipePage
-from tools.local.cloud.local_cloud import LocalCloud
 from tools.local.fakes.fake_model import GUARDRAIL_TEXT
 
 SSE = {"accept": "text/event-stream"}
 
 
-@pytest.fixture(scope="module")
-def plane():
-    with ExampleControlPlane() as plane:
-        plane.bootstrap(plane.synthesize({}))
-        yield plane
-
-
 @pytest.fixture
-def deployed(plane, tmp_path):
+def deployed(control_plane, tmp_path):
     """Deploys a page's agent, for the length of the test."""
     with contextlib.ExitStack() as stack:
 
-        def deploy(page, context=None, variant="", more=lambda source: None):
+        def deploy(page, context=None, variant="", add_resources=None):
             source = tmp_path / f"src-{variant}"
             shutil.copytree(PACKAGES / "handler" / "src", source)
             page.write(source, variant)
-            more(source)
-            plane.agent_source = source
-            cloud = LocalCloud(
-                context or {}, control_plane=plane, log=lambda line: print(line, file=sys.stderr)
-            )
-            return stack.enter_context(cloud)
+            return stack.enter_context(served(control_plane, source, context or {}, add_resources))
 
         yield deploy
 
@@ -95,49 +79,16 @@ def test_a_graph_and_a_swarm(deployed, variant, nodes):
     assert len(trace_of(cloud, answer).named("chat")) == nodes
 
 
-def test_mcp_tools(deployed, plane):
+def test_mcp_tools(deployed):
     page = RecipePage.read("mcp-tools")
     with mcp_server() as (url, _, requests):
-        plane.add_resources = lambda agent: agent.function.add_environment("STOCK_URL", url)
-        try:
-            cloud = deployed(page)
-        finally:
-            plane.add_resources = None
+        cloud = deployed(page, add_resources=lambda agent: agent.function.add_environment("STOCK_URL", url))
         answer = until_connected(cloud, '[[tool stock {"article": "tea"}]]')
         assert answer["response"] == "The answer is There are 12 of tea."
         assert tree(cloud, answer) == page.blocks["trace"]
         before = len(requests)
         assert ask(cloud, '[[tool stock {"article": "coffee"}]]').json()["success"]
         assert len(requests) == before + 1
-
-
-def test_a_model_of_openai(deployed, plane, tmp_path):
-    page = RecipePage.read("other-providers")
-    requirement = re.search(r"echo '(.+?)'", page.commands[0])[1]
-    resources = {}
-    exec(page.blocks.pop("resources.py"), resources)
-    plane.client("secretsmanager").create_secret(Name="openai", SecretString='{"api_key": "sk-recipe"}')
-    with FakeOpenAi() as provider:
-
-        def add(agent):
-            resources["add"](agent)
-            agent.function.add_environment("OPENAI_BASE_URL", f"{provider.url}/v1")
-
-        plane.add_resources = add
-        try:
-            cloud = deployed(
-                page, {"model_id": "none"}, more=lambda source: install_for_lambda(requirement, source)
-            )
-        finally:
-            plane.add_resources = None
-        answer = ask(cloud, "What is 2+2?").json()
-        assert (answer["response"], answer["model_id"]) == ("The answer is 4.", "gpt-5-mini")
-        assert httpx.get(f"{cloud.url}health", timeout=60, trust_env=False).json()["model_id"] == "gpt-5-mini"
-        assert {key for key, _ in provider.requests} == {"sk-recipe"}
-        provider.fault = "key"
-        refused = ask(cloud, "Hello")
-        assert (refused.status_code, refused.json()["error"]["code"]) == (502, "model_access_denied")
-        assert trace_of(cloud, answer).named("chat")[0].attributes["gen_ai.request.model"] == "gpt-5-mini"
 
 
 def test_a_knowledge_base(deployed):
@@ -153,7 +104,7 @@ FALLBACK = "us.amazon.nova-lite-v1:0"
 
 
 @pytest.fixture(scope="module")
-def model_options(plane, tmp_path_factory):
+def model_options(control_plane, tmp_path_factory):
     """The agent of the page on model options, with a system prompt that is long enough for the cache."""
     source = tmp_path_factory.mktemp("model-options") / "src"
     shutil.copytree(PACKAGES / "handler" / "src", source)
@@ -163,9 +114,8 @@ def model_options(plane, tmp_path_factory):
     prompt = '"Answer briefly."'
     assert prompt in page.blocks["agent.py"]
     agent.write_text(agent.read_text("utf-8").replace(prompt, f"{prompt} * 2000"), "utf-8")
-    plane.agent_source = source
     context = {"guardrail": "gr123:1", "fallback_model_id": FALLBACK}
-    with LocalCloud(context, control_plane=plane, log=lambda line: print(line, file=sys.stderr)) as cloud:
+    with served(control_plane, source, context) as cloud:
         yield cloud
 
 

@@ -49,6 +49,15 @@ def test_nothing_of_the_users_environment_comes_in(run, boxed, monkeypatch):
 
 
 @pytest.mark.skipif(not sandbox.available(), reason="bubblewrap is not there")
+def test_the_function_runs_as_the_user_of_lambda(run):
+    code = """
+        import getpass, os, pathlib
+        def handler(event, context): return [getpass.getuser(), str(pathlib.Path.home()), os.getuid()]
+    """
+    assert answer(run(code, bubblewrap=True)) == ["sbx_user1051", "/home/sbx_user1051", 993]
+
+
+@pytest.mark.skipif(not sandbox.available(), reason="bubblewrap is not there")
 def test_only_tmp_can_be_written(run):
     code = """
         import os, pathlib

@@ -27,6 +27,8 @@ _ETC = (
     *("alternatives", "ca-certificates", "host.conf", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
     *("localtime", "mime.types", "nsswitch.conf", "pki", "resolv.conf", "ssl"),
 )
+_PASSWD = Path(__file__).with_name("passwd")
+"""Lambda's user, so that libraries find a home directory. As on Lambda, the directory does not exist."""
 _MOUNTED = ("/opt", "/var/task", "/var/runtime")
 _WHERE = "import json, site, sys; print(json.dumps([sys.base_prefix, site.getsitepackages()]))"
 
@@ -127,6 +129,7 @@ def _box() -> list[str]:
             argv += ["--ro-bind", str(path), str(path)]
     for name in _ETC:
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    argv += ["--ro-bind", str(_PASSWD), "/etc/passwd"]
     return [*argv, "--proc", "/proc", "--dev", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
 
 

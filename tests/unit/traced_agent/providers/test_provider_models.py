@@ -11,7 +11,7 @@ from strands.models.anthropic import AnthropicModel
 from strands.models.openai import OpenAIModel
 
 from tests.unit.traced_agent.conftest import Context, url_event
-from tests.unit.traced_agent.providers.fake_providers import FakeAnthropic, FakeOpenAi, FakeProvider
+from tools.local.fakes.provider_servers import FakeAnthropic, FakeOpenAi, FakeProvider
 from tools.local.http.server import LOOPBACK, HttpServer, free_port
 from traced_agent import create_handler
 from traced_agent.secrets import SecretError, read_json

@@ -6,6 +6,7 @@ https://docs.anthropic.com/en/api/messages-streaming.
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from tools.local.http.exchange import HttpExchange
 from tools.local.http.server import HttpServer
@@ -28,14 +29,16 @@ class FakeProvider(HttpServer):
 
     def __init__(self) -> None:
         self.fault = ""
-        self.requests: list[tuple[str, dict]] = []
+        self.requests: list[tuple[str, dict[str, Any]]] = []
         """The key and the body of each request."""
         super().__init__(self._respond)
 
     def key(self, exchange: HttpExchange) -> str:
+        """The key that a request was sent with."""
         raise NotImplementedError
 
     def events(self) -> Iterator[bytes]:
+        """The events of the stream that answers a request."""
         raise NotImplementedError
 
     def _respond(self, exchange: HttpExchange) -> None:
@@ -70,9 +73,11 @@ class FakeOpenAi(FakeProvider):
     path = "/v1/chat/completions"
 
     def key(self, exchange: HttpExchange) -> str:
+        """The bearer token."""
         return exchange.headers.get("authorization", "").removeprefix("Bearer ")
 
     def events(self) -> Iterator[bytes]:
+        """The text, the reason of its end, and the tokens."""
         for text in TEXT:
             yield self._chunk([{"index": 0, "delta": {"role": "assistant", "content": text}}])
         yield self._chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}])
@@ -80,7 +85,7 @@ class FakeOpenAi(FakeProvider):
         yield self._chunk([], usage=usage)
         yield b"data: [DONE]\n\n"
 
-    def _chunk(self, choices: list, **more) -> bytes:
+    def _chunk(self, choices: list[Any], **more: Any) -> bytes:
         chunk = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-fake"}
         return f"data: {json.dumps({**chunk, 'choices': choices, **more})}\n\n".encode()
 
@@ -91,9 +96,11 @@ class FakeAnthropic(FakeProvider):
     path = "/v1/messages"
 
     def key(self, exchange: HttpExchange) -> str:
+        """The header `x-api-key`."""
         return exchange.headers.get("x-api-key", "")
 
     def events(self) -> Iterator[bytes]:
+        """The text, the reason of its end, and the tokens."""
         message = {
             "id": "m1",
             "type": "message",
@@ -113,5 +120,5 @@ class FakeAnthropic(FakeProvider):
         yield self._event("message_delta", delta=stop, usage={"input_tokens": 11, "output_tokens": 7})
         yield self._event("message_stop")
 
-    def _event(self, kind: str, **fields) -> bytes:
+    def _event(self, kind: str, **fields: Any) -> bytes:
         return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()

@@ -1,0 +1,126 @@
+"""The models of docs/recipes/other-providers.md, deployed, answer from fake servers of their providers."""
+
+import re
+import shutil
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from aws_cdk import aws_lambda
+
+from layers import function_asset
+from tests.e2e.recipe_requests import ask, install_for_lambda, served, trace_of
+from tools.bench.recipe_pages import RECIPES, RecipePage
+from tools.local.cloud.local_cloud import LocalCloud
+from tools.local.fakes.provider_servers import FakeAnthropic, FakeOpenAi, FakeProvider
+
+PAGE = RecipePage.read("other-providers")
+TEXT = (RECIPES / "other-providers.md").read_text("utf-8")
+REQUIREMENTS = [re.search(r"echo '(.+?)'", PAGE.commands[0])[1], re.search(r"`(anthropic>.+?)`", TEXT)[1]]
+ROW = r"^\| (\w+) \| `http://[\w.]+:\d+(/\w+)` \| (.+?) \| .+: `(.+?)` \|$"
+COMPATIBLE = {server: values for server, *values in re.findall(ROW, TEXT, re.MULTILINE)}
+"""Of each server the path of its API, its key and its model."""
+READ_KEY = re.search(r"`(read_json\(os.+?)` instead", TEXT)[1]
+READ_KEY_IMPORTS = "import os\nfrom traced_agent.secrets import read_json\n"
+NO_KEY, KEY = "none", "sk-recipe"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A function whose `agent.py` is replaced, and the servers of its models."""
+
+    cloud: LocalCloud
+    openai: FakeOpenAi
+    anthropic: FakeAnthropic
+
+    def replace_agent(self, source, variant, edit=lambda code: code):
+        """Deploy the page's file, edited, as the local cloud does after a change."""
+        shutil.copytree(function_asset.DEFAULT_AGENT, source)
+        PAGE.write(source, variant)
+        agent = source / "agent.py"
+        agent.write_text(edit(agent.read_text("utf-8")), "utf-8")
+        assert self.cloud.update(function_asset.package(source)) is None
+
+
+@pytest.fixture(scope="module")
+def deployment(control_plane, tmp_path_factory):
+    """The page's stack with the packages in a layer, and the keys of the page's secret."""
+    layer = tmp_path_factory.mktemp("layer")
+    install_for_lambda(REQUIREMENTS, layer / "python")
+    function_asset.compile_asset(layer)
+    secret = re.search(r"with the name `(.+?)`", TEXT)[1]
+    control_plane.client("secretsmanager").create_secret(Name=secret, SecretString=f'{{"api_key": "{KEY}"}}')
+    page = {}
+    exec(PAGE.blocks["resources.py"], page)
+    with FakeOpenAi() as openai, FakeAnthropic() as anthropic:
+
+        def add(agent):
+            page["add"](agent)
+            code = aws_lambda.Code.from_asset(str(layer))
+            agent.function.add_layers(aws_lambda.LayerVersion(agent, "Providers", code=code))
+            agent.function.add_environment("OPENAI_BASE_URL", f"{openai.url}/v1")
+            agent.function.add_environment("ANTHROPIC_BASE_URL", anthropic.url)
+
+        (command,) = [command for command in PAGE.commands if "deploy" in command]
+        context = dict([command.removeprefix("hatch run deploy -c ").split("=")])
+        with served(control_plane, function_asset.DEFAULT_AGENT, context, add) as cloud:
+            yield Deployment(cloud, openai, anthropic)
+
+
+def check_answer(cloud, provider: FakeProvider, model_id, key):
+    """The answer, its trace and the health name the model, and the provider got the key."""
+    answer = ask(cloud, "What is 2+2?").json()
+    assert (answer["response"], answer["model_id"]) == ("The answer is 4.", model_id)
+    assert answer["usage"]["totalTokens"] == 18
+    health = httpx.get(f"{cloud.url}health", timeout=60, trust_env=False).json()
+    assert health["model_id"] == model_id
+    (chat,) = trace_of(cloud, answer).named("chat")
+    assert chat.attributes["gen_ai.request.model"] == model_id
+    sent = [(given, body["model"]) for given, body in provider.requests]
+    assert sent == [(key, model_id)]
+
+
+def check_error(cloud, code):
+    response = ask(cloud, "Hello")
+    body = response.json()
+    assert (response.status_code, body["success"], body["error"]["code"]) == (502, False, code)
+    assert KEY not in response.text
+    assert trace_of(cloud, body).root.status == "error"
+    return body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("variant", "model_id", "limit"),
+    [("openai", "gpt-5-mini", "max_completion_tokens"), ("anthropic", "claude-sonnet-4-5", "max_tokens")],
+)
+def test_a_model_of_a_provider(deployment, tmp_path, variant, model_id, limit):
+    provider = getattr(deployment, variant)
+    deployment.replace_agent(tmp_path / "src", variant)
+    check_answer(deployment.cloud, provider, model_id, KEY)
+    assert provider.requests[0][1][limit] == 4096
+    provider.fault = "key"
+    assert "rejected the key" in check_error(deployment.cloud, "model_access_denied")
+
+
+@pytest.mark.parametrize("server", COMPATIBLE)
+def test_an_openai_compatible_server(deployment, tmp_path, server):
+    """The server stops after its answer: the next request gets an error in the envelope."""
+    path, api_key, model_id = COMPATIBLE[server]
+    key = KEY if "the secret" in api_key else NO_KEY
+
+    def edit(code):
+        code = re.sub(r'"http://.+?"', f'"{provider.url}{path}"', code)
+        code = re.sub(r'model_id=".+?"', f'model_id="{model_id}"', code)
+        if key == NO_KEY:
+            return code
+        return READ_KEY_IMPORTS + code.replace(f'"{NO_KEY}"', READ_KEY)
+
+    with FakeOpenAi() as provider:
+        deployment.replace_agent(tmp_path / "src", "compatible", edit)
+        check_answer(deployment.cloud, provider, model_id, key)
+        assert provider.requests[0][1]["max_tokens"] == 4096
+    assert "cannot be reached" in check_error(deployment.cloud, "model_error")
+
+
+def test_every_server_that_the_page_names_is_tested():
+    assert list(COMPATIBLE) == ["Ollama", "vLLM", "LiteLLM"]
