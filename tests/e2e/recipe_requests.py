@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -10,6 +11,8 @@ import time
 import httpx
 
 from layers import PYTHON
+from tools.aws.arguments import parser as deploy_parser
+from tools.local import __main__ as local
 from tools.local.cloud.local_cloud import LocalCloud
 
 
@@ -25,6 +28,15 @@ def served(plane, source, context, add_resources=None):
             yield cloud
     finally:
         plane.agent_source, plane.add_resources = example, None
+
+
+def context_of(command):
+    """The CDK context of a `hatch run local` or `hatch run deploy` command, read by its own parser."""
+    _, _, script, *words = shlex.split(command)
+    if script == "local":
+        return dict(local.parser().parse_args(["serve", *words]).context)
+    assert script == "deploy", command
+    return dict(pair.split("=", 1) for pair in deploy_parser("deploy", "", "").parse_args(words).context)
 
 
 def ask(cloud, query, headers=None):

@@ -7,23 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from tools.bench.recipe_pages import RECIPES, RecipePage
 from tools.evaluate.__main__ import main
 from tools.local.fakes.langfuse_view import trace_view
 
-PAGE = (Path(__file__).parents[2] / "docs" / "recipes" / "evaluate.md").read_text("utf-8")
-ITEMS = re.search(r"```json\n(.+?)```", PAGE, re.DOTALL)[1]
+TEXT = (RECIPES / "evaluate.md").read_text("utf-8")
+ITEMS = re.search(r"```json\n(.+?)```", TEXT, re.DOTALL)[1]
+EVALUATORS = re.search(r"```python\n(.+?)```", TEXT, re.DOTALL)[1]
+COMMANDS = [*RecipePage.read("evaluate").commands, re.search(r"^- run: (.+)$", TEXT, re.MULTILINE)[1]]
 
 
 def commands(option):
     """The arguments of the page's commands that have an option."""
-    lines = re.findall(r"^ {4}hatch run evaluate (.*)$", PAGE, re.MULTILINE)
-    found = [shlex.split(line, comments=True) for line in lines]
+    found = [shlex.split(line, comments=True)[3:] for line in COMMANDS]
     return [words for words in found if option in words]
 
 
 def arguments(words, cloud, folder):
     """A command's arguments with the address of the cloud, and with files in a folder."""
-    values = {"$URL": cloud.url, "items.jsonl": str(folder / "items.jsonl")}
+    urls = dict.fromkeys(("$URL", "$FUNCTION_URL"), cloud.url)
+    values = {**urls, "items.jsonl": str(folder / "items.jsonl")}
     return [values.get(word, word) for word in words]
 
 
@@ -37,6 +40,17 @@ def test_a_file_is_evaluated_against_the_deployed_function(cloud, capsys, tmp_pa
     report = json.loads(capsys.readouterr().out)
     assert (code, report["score"], len(report["items"])) == (0, 1.0, 2), report
     assert all(item["trace_url"] for item in report["items"])
+
+
+def test_the_evaluator_of_the_page_scores_the_answers(cloud, capsys, tmp_path):
+    items, evaluators = tmp_path / "items.jsonl", tmp_path / "evaluators.py"
+    items.write_text(ITEMS.splitlines()[0], "utf-8")
+    evaluators.write_text(EVALUATORS, "utf-8")
+    code = main(
+        ["--url", cloud.url, "--file", str(items), "--evaluators", str(evaluators), "--json"], {"PATH": ""}
+    )
+    (item,) = json.loads(capsys.readouterr().out)["items"]
+    assert (code, item["scores"]["polite"]) == (1, 0.0), item
 
 
 def test_an_experiment_on_a_data_set_is_linked_to_the_traces_of_the_runs(cloud, capsys):

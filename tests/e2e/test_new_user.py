@@ -3,78 +3,26 @@
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
 import threading
 import time
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.browser import Tab, needs_browser, start_driver
+from tests.e2e.checkout import ROOT, Checkout
+from tools.bench.recipe_pages import RecipePage
 
-ROOT = Path(__file__).parents[2]
 PROMPT = (
     "You are a pirate. Answer every question in the language of pirates, and never forget the parrot. " * 3
 )
 TOOL = re.search(r"```python\n(.+?)```", (ROOT / "docs" / "layers.md").read_text("utf-8"), re.DOTALL)[1]
+PROVIDERS = RecipePage.read("other-providers")
 URL = re.compile(r"Function URL: (http://127\.0\.0\.1:\d+/)")
 SCREENS = {"phone": (390, 844), "desktop": (1280, 800)}
 
 pytestmark = needs_browser
-
-
-class Checkout:
-    """A clone of this checkout, with its uncommitted changes and environments of its own."""
-
-    def __init__(self, folder):
-        self.folder = folder / "strands-langfuse-lambda"
-        self.agent = self.folder / "packages" / "handler" / "src" / "agent.py"
-        self.tools = self.agent.with_name("agent_tools.py")
-        self._environ = {**os.environ, "HATCH_DATA_DIR": str(folder / "hatch")}
-        self._git("clone", "--quiet", ".", str(self.folder))
-        for line in self._git("status", "--porcelain", "--no-renames", "--untracked-files=all").splitlines():
-            self._copy(line[3:].strip('"'))
-
-    def _git(self, *words):
-        return subprocess.run(
-            ["git", *words], cwd=ROOT, check=True, capture_output=True, encoding="utf-8"
-        ).stdout
-
-    def _copy(self, name):
-        target = self.folder / name
-        if (ROOT / name).exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target)
-        else:
-            target.unlink(missing_ok=True)
-
-    def run(self, *words):
-        """Run a command to its end; its standard output."""
-        process = subprocess.run(
-            words,
-            cwd=self.folder,
-            env=self._environ,
-            check=False,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=900,
-        )
-        assert process.returncode == 0, process.stdout + process.stderr
-        return process.stdout
-
-    def start(self, *words):
-        return subprocess.Popen(
-            words,
-            cwd=self.folder,
-            env=self._environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            start_new_session=True,
-        )
 
 
 class Local:
@@ -194,10 +142,14 @@ def test_a_changed_prompt_is_used_by_the_next_request(checkout, local):
 
 
 def test_a_new_tool_with_a_package_works(checkout):
+    """The package of a tool and the one of a model provider are added together, to lock and build once."""
     requirements = checkout.folder / "layers" / "strands" / "requirements.in"
     requirements.write_text(requirements.read_text("utf-8").rstrip() + "\nhumanize>=4.12\n", "utf-8")
-    assert "humanize" in checkout.run("hatch", "run", "lock-layers")
-    checkout.run("hatch", "run", "build-layers")
+    add, lock_and_build = PROVIDERS.commands[:2]
+    checkout.run("bash", "-c", add)
+    output = checkout.run("bash", "-c", lock_and_build)
+    assert "humanize" in output
+    assert "openai" in output
     tool = re.sub(r"^   ", "", TOOL, flags=re.MULTILINE).replace("from strands import tool\n", "")
     checkout.tools.write_text(checkout.tools.read_text("utf-8") + "\n\n" + tool.strip() + "\n", "utf-8")
     agent = checkout.agent.read_text("utf-8").replace(

@@ -9,7 +9,7 @@ import pytest
 from aws_cdk import aws_lambda
 
 from layers import function_asset
-from tests.e2e.recipe_requests import ask, install_for_lambda, served, trace_of
+from tests.e2e.recipe_requests import ask, context_of, install_for_lambda, served, trace_of
 from tools.bench.recipe_pages import RECIPES, RecipePage
 from tools.local.cloud.local_cloud import LocalCloud
 from tools.local.fakes.provider_servers import FakeAnthropic, FakeOpenAi, FakeProvider
@@ -61,8 +61,7 @@ def deployment(control_plane, tmp_path_factory):
             agent.function.add_environment("OPENAI_BASE_URL", f"{openai.url}/v1")
             agent.function.add_environment("ANTHROPIC_BASE_URL", anthropic.url)
 
-        (command,) = [command for command in PAGE.commands if "deploy" in command]
-        context = dict([command.removeprefix("hatch run deploy -c ").split("=")])
+        context = context_of(PAGE.commands[-1])
         with served(control_plane, function_asset.DEFAULT_AGENT, context, add) as cloud:
             yield Deployment(cloud, openai, anthropic)
 
