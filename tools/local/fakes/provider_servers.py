@@ -101,7 +101,7 @@ class FakeAnthropic(FakeProvider):
 
     def events(self) -> Iterator[bytes]:
         """The text, the reason of its end, and the tokens."""
-        message = {
+        message: dict[str, Any] = {
             "id": "m1",
             "type": "message",
             "role": "assistant",
