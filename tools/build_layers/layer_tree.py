@@ -20,8 +20,11 @@ def unpack(zips: Sequence[Path], *, store: Path = CACHE) -> Path:
     """
     folder = store / "layer-trees"
     tree = folder / hashlib.sha256("".join(map(layers.sha256, zips)).encode()).hexdigest()[:16]
+    unpacked = False
     while not cache_limit.hold(tree):
         _unpack(zips, tree)
+        unpacked = True
+    if unpacked:  # only after `hold`: a full cache would lose this tree
         cache_limit.trim(store)
     return tree
 

@@ -154,3 +154,14 @@ def test_trees_that_a_running_function_may_import_from_are_kept(tmp_path):
     cache_limit.trim(tmp_path, limit=0)
     assert all(tree.is_dir() for tree in trees[:4])
     assert not any(tree.exists() for tree in trees[4:])
+
+
+def test_a_tree_is_unpacked_once_though_the_cache_is_over_its_limit(tmp_path):
+    layer = tmp_path / "layer.zip"
+    with zipfile.ZipFile(layer, "w") as archive:
+        archive.writestr("python/module.py", "")
+    store = tmp_path / "store"
+    (store / "wheels").mkdir(parents=True)
+    with (store / "wheels" / "used-by-another-command").open("wb") as sparse:
+        sparse.truncate(2 * cache_limit.LIMIT_BYTES)
+    assert (layer_tree.unpack([layer], store=store) / "python" / "module.py").exists()
