@@ -1,14 +1,15 @@
 """Limits the size of the cache folder: the entries that were used least recently are deleted."""
 
 import contextlib
+import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.cache import CACHE
+from tools.cache import CACHE, read, write
 
 try:
     import fcntl
@@ -20,8 +21,15 @@ LIMIT_BYTES = 1_000_000_000
 _TREES = "layer-trees"
 """Deleted first: to unpack a layer again takes a second, and needs no network."""
 
-_DEPTHS = {"wheels": 2, "compiled": 2, _TREES: 1, "runtime": 1}
+PARTS = "layer-parts"
+"""Unpacked parts of layers, for the checks; deleted first, too."""
+
+_DEPTHS = {"wheels": 2, "compiled": 2, "checked": 2, _TREES: 1, PARTS: 1, "runtime": 1}
 """How many levels below a folder of the cache its entries are; any other folder is one entry."""
+
+_UNPACKED = (_TREES, PARTS)
+_SIZES = ".sizes.json"
+"""The sizes of unpacked files, which do not change: counting ten thousand files takes most of a second."""
 
 _RECENT_S = 1800
 """Another command may still read what was used so recently."""
@@ -67,7 +75,7 @@ def trim(folder: Path = CACHE, *, limit: int = LIMIT_BYTES, now: float | None = 
     Unpacked layers are deleted first, then the others, each the least recently used first. Layers that a
     running process holds and other entries that were used in the last half hour are kept.
     """
-    entries = sorted(_entries(folder), key=lambda entry: (entry.group != _TREES, entry.used))
+    entries = sorted(_entries(folder), key=lambda entry: (entry.group not in _UNPACKED, entry.used))
     excess = sum(entry.size for entry in entries) - limit
     deleted = 0
     for entry in entries:
@@ -78,7 +86,30 @@ def trim(folder: Path = CACHE, *, limit: int = LIMIT_BYTES, now: float | None = 
     return deleted
 
 
-def _entries(folder: Path) -> Iterator[_Entry]:
+def _entries(folder: Path) -> list[_Entry]:
+    known = _read_sizes(folder)
+    entries = list(_listed(folder, known))
+    sizes = {_identity(entry.path): entry.size for entry in entries if entry.group in _UNPACKED}
+    if sizes != known:
+        write(folder / _SIZES, json.dumps(sizes).encode())
+    return entries
+
+
+def _read_sizes(folder: Path) -> dict[str, int]:
+    try:
+        return dict(json.loads(read(folder / _SIZES) or b"{}"))
+    except ValueError:
+        return {}
+
+
+def _identity(path: Path) -> str:
+    """Names a folder; another folder in the same place gets another name."""
+    with contextlib.suppress(OSError):
+        return f"{path.name} {path.lstat().st_ino}"
+    return path.name
+
+
+def _listed(folder: Path, known: Mapping[str, int]) -> Iterator[_Entry]:
     for group in _folders(folder):
         paths = [group]
         for _ in range(_DEPTHS.get(group.name, 0)):
@@ -87,7 +118,8 @@ def _entries(folder: Path) -> Iterator[_Entry]:
             if path.name.startswith(_DELETED):  # an earlier deletion was interrupted
                 yield _Entry(group.name, path, 0, _size(path)[0])
             elif not path.name.startswith("."):
-                size, newest = _size(path)
+                kept = known.get(_identity(path)) if group.name in _UNPACKED else None
+                size, newest = (kept, 0.0) if kept is not None else _size(path)
                 used = path.lstat().st_mtime if group.name in _DEPTHS else newest
                 yield _Entry(group.name, path, used, size)
 

@@ -3,6 +3,7 @@
 Standard library only: the target interpreter runs this module too.
 """
 
+import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,9 @@ MOUNTED = "/opt/python/"
 
 TIME = (1980, 1, 1, 0, 0, 0)
 """The time of every entry, so that the same lock gives the same bytes."""
+
+_PLAIN = re.compile(r"(?:(?!\.\.?(?:/|\Z))[\w.+-]+(?:/|\Z))+")
+"""Most paths: they lead nowhere else on any system, and need no parsing."""
 
 _LEVEL = 6
 """As small as 9, and three times faster."""
@@ -57,11 +61,12 @@ def unsafe_reason(info: ZipInfo) -> str | None:
     """Why a member must not be unpacked; None if it is a regular file or folder inside of its archive."""
     if not info.filename:
         return "has no name"
-    for path in (PurePosixPath(info.filename), PureWindowsPath(info.filename)):
-        if path.is_absolute() or path.drive or path.root:
-            return "has an absolute path"
-        if ".." in path.parts:
-            return "leads outside its folder"
+    if not _PLAIN.fullmatch(info.filename):
+        for path in (PurePosixPath(info.filename), PureWindowsPath(info.filename)):
+            if path.is_absolute() or path.drive or path.root:
+                return "has an absolute path"
+            if ".." in path.parts:
+                return "leads outside its folder"
     kind = stat.S_IFMT(info.external_attr >> 16)
     return "is a link or a device" if kind not in (0, stat.S_IFREG, stat.S_IFDIR) else None
 

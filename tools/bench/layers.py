@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import layers
-from tools.bench.peers.layer_recipes import RECIPES, ROOT, Recipe
+from tools.bench.peers.layer_recipes import RECIPES, ROOT, OurRecipe, Recipe
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.sampling import interleave
 
 ROUNDS = 2
 _UNCHECKED_HASH = 1
 _OTHER_VERSION = ("langfuse>=5.0.4", "langfuse==5.0.3")
+_ADDED = "pandas>=2.2"
 _NOTE = """\
 Cold: all caches are empty. Ours includes the checks of `check-layers` in that time; the others check
-nothing."""
-_STEPS = ("cold", "nothing changed", "one package changed", "warm")
+nothing. Pandas added: locking, building and checking with it; everything was downloaded before."""
+_STEPS = ("cold", "nothing changed", "one package changed", "warm", "pandas added")
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,9 @@ def _sample(recipe: Recipe, work: Path, cache: Path) -> RecipeBuild:
     recipe.change(work, *reversed(_OTHER_VERSION))
     recipe.clean(work)
     seconds["warm"] = _timed(recipe, work, cache)
+    digest = _digest(zips)
+    if isinstance(recipe, OurRecipe):
+        seconds["pandas added"] = _added(recipe, work, cache)
     return RecipeBuild(
         seconds=seconds,
         cold_cpu=cold_cpu,
@@ -87,9 +91,21 @@ def _sample(recipe: Recipe, work: Path, cache: Path) -> RecipeBuild:
         unzipped=sum(entry.file_size for path in zips for entry in zipfile.ZipFile(path).infolist()),
         largest=max(path.stat().st_size for path in zips),
         bytecode=_bytecode(zips),
-        reproducible=_digest(zips) == first,
+        reproducible=digest == first,
         checked=_checked(zips),
     )
+
+
+def _added(recipe: OurRecipe, work: Path, cache: Path) -> float:
+    """The seconds in which pandas is added to the built layers, the second time."""
+    recipe.restore(work, cache)
+    recipe.add(work, cache, _ADDED)
+    recipe.restore(work, cache)
+    started = time.perf_counter()
+    recipe.add(work, cache, _ADDED)
+    seconds = time.perf_counter() - started
+    recipe.restore(work, cache)
+    return seconds
 
 
 def _timed(recipe: Recipe, work: Path, cache: Path) -> float:
@@ -139,11 +155,16 @@ def _median(samples: list[RecipeBuild], step: str) -> float:
     return statistics.median(sample.seconds[step] for sample in samples)
 
 
+def _spread(samples: list[RecipeBuild], step: str) -> str:
+    seconds = [sample.seconds[step] for sample in samples if step in sample.seconds]
+    return spread(seconds) if seconds else "-"
+
+
 def _times(built: dict[str, list[RecipeBuild]]) -> Table:
     rows: list[list[str | float | int]] = [
         [
             name,
-            *(spread([sample.seconds[step] for sample in samples]) for step in _STEPS),
+            *(_spread(samples, step) for step in _STEPS),
             spread([sample.cold_cpu for sample in samples]),
         ]
         for name, samples in built.items()
@@ -187,6 +208,7 @@ def _claims(built: dict[str, list[RecipeBuild]]) -> list[Claim]:
         *claims,
         at_most("nothing changed", _median(ours, "nothing changed"), 0.5, " s"),
         at_most("one package changed", _median(ours, "one package changed"), 2.5, " s"),
+        at_most("pandas added", _median(ours, "pandas added"), 8, " s"),
         at_most("each zip", max(sample.largest for sample in ours) / 1e6, 50, " MB"),
         at_most("both zips", ours[-1].zipped / 1e6, 50, " MB"),
         at_most("both unzipped", ours[-1].unzipped / 1e6, 115, " MB"),

@@ -3,9 +3,8 @@
 import functools
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import layers
@@ -34,31 +33,11 @@ def _unpack(zips: Sequence[Path], tree: Path) -> None:
     with tempfile.TemporaryDirectory(dir=tree.parent, prefix=".", ignore_cleanup_errors=True) as scratch:
         with ThreadPoolExecutor() as pool:
             list(pool.map(functools.partial(archives.extract, target=Path(scratch, "opt")), zips))
-        _publish(Path(scratch, "opt"), tree)
+        publish(Path(scratch, "opt"), tree)
 
 
-@contextmanager
-def mounted(zips: Sequence[Path], *, store: Path = CACHE) -> Iterator[Path]:
-    """The same as a temporary folder of links, without unpacking a layer again that was unpacked before."""
-    with ThreadPoolExecutor() as pool:
-        trees = list(pool.map(lambda path: unpack([path], store=store), zips))
-    with tempfile.TemporaryDirectory(dir=store / "layer-trees", prefix=".") as scratch:
-        _unite(trees, Path(scratch, "opt"))
-        yield Path(scratch, "opt")
-
-
-def _unite(trees: Sequence[Path], target: Path) -> None:
-    """Link what one tree has, merge the folders that several have; the last tree's file wins."""
-    target.mkdir()
-    for name in sorted({place.name for tree in trees for place in tree.iterdir()}):
-        found = [tree / name for tree in trees if (tree / name).exists()]
-        if len(found) > 1 and all(place.is_dir() for place in found):
-            _unite(found, target / name)
-        else:
-            (target / name).symlink_to(found[-1])
-
-
-def _publish(made: Path, tree: Path) -> None:
+def publish(made: Path, tree: Path) -> None:
+    """Move a folder to its place, unless another process has made the same folder."""
     try:
         made.rename(tree)
     except OSError:

@@ -12,13 +12,14 @@ from packaging.requirements import Requirement
 
 import layers
 from layers import Layer
-from tools.build_layers import layer_tree, target_process
+from tools.build_layers import target_process
 from tools.build_layers.building.build import build
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import read_layer
 from tools.build_layers.checks.result import Harmless
 from tools.build_layers.checks.run import CHECKS
 from tools.build_layers.locking import joint_lock
+from tools.build_layers.mounted_layers import mounted
 from tools.build_layers.target_scripts import check_imports
 from tools.wheels import read_lock
 
@@ -51,7 +52,7 @@ def measured(folder: Path, requirement: str, module: str) -> tuple[float, float,
         for line in check(candidate)
         if not isinstance(line, Harmless)
     ]
-    with layer_tree.mounted([layer.zip]) as opt:
+    with mounted([contents.parts]) as opt:
         environment = {"HOME": str(folder)}
         wrong += target_process.run(check_imports, str(opt), "", module, environment=environment).splitlines()
     known = read_lock(shipped).keys()

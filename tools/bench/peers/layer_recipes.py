@@ -82,6 +82,20 @@ class OurRecipe(Recipe):
             [sys.executable, "-m", "tools.build_layers", "lock", "--upgrade", "langfuse"], work, work / "lock"
         )
 
+    def add(self, work: Path, cache: Path, requirement: str) -> None:
+        """Lock and build with one more requirement."""
+        requirements = work / "layers" / "strands" / "requirements.in"
+        requirements.write_text(f"{requirements.read_text()}{requirement}\n")
+        _run([sys.executable, "-m", "tools.build_layers", "lock"], work, cache)
+        self.build(work, cache)
+
+    def restore(self, work: Path, cache: Path) -> None:
+        """Build from the locks of this project again."""
+        for name in self.layers:
+            for source in (ROOT / "layers" / name).glob("requirements.*"):
+                shutil.copyfile(source, work / "layers" / name / source.name)
+        self.build(work, cache)
+
     def clean(self, work: Path) -> None:
         """Remove the outputs and keep the caches."""
         for name in self.layers:

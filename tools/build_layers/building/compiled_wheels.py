@@ -1,13 +1,10 @@
 """Compiled wheels: everything that a wheel puts into a layer, with its bytecode, kept in the cache."""
 
-import contextlib
 import hashlib
-import hmac
 import io
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,15 +17,13 @@ from packaging.utils import parse_wheel_filename
 
 from layers import interpreter
 from tools import cache, cache_limit, zip_entries
+from tools.build_layers import signatures
 from tools.build_layers.building.compiler_pool import compiler_pool
 from tools.build_layers.progress import Progress
 from tools.build_layers.target_scripts import compile_wheel
-from tools.command import Failure
 from tools.zip_entries import ROOT, Entry, read_entries
 
 _COMPILER = (Path(compile_wheel.__file__), Path(zip_entries.__file__))
-_KEY_FILE = cache.STATE / "compiled-wheels.key"
-_TAG_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -80,14 +75,13 @@ def compile_all(wheels: Iterable[Path], store: Path, progress: Progress) -> list
     """Take the compiled wheels from the cache, or compile them on all cores, each as soon as it arrives."""
     with compiler_pool(os.cpu_count() or 1) as compiled, ThreadPoolExecutor(os.cpu_count()) as pool:
         folder = pool.submit(_folder, store)  # starts an interpreter while the wheels arrive
-        key = _key()
 
         def one(wheel: Path) -> CompiledWheel:
             kept = folder.result() / wheel.parent.name
-            data = _authentic(cache.read(kept), wheel, key)
+            data = signatures.verified(kept.name, cache.read(kept))
             if data is None:
                 data = compiled(wheel)
-                cache.write(kept, _tag(data, wheel, key) + data)
+                cache.write(kept, signatures.sign(kept.name, data))
             cache_limit.mark_used(kept)
             progress.advance()
             return read_compiled(wheel, data)
@@ -106,28 +100,3 @@ def _folder(store: Path) -> Path:
     """Where the wheels are kept that this compiler makes with the target interpreter."""
     key = b"".join(path.read_bytes() for path in _COMPILER) + interpreter.build(interpreter.target()).encode()
     return store / "compiled" / hashlib.sha256(key).hexdigest()[:16]
-
-
-def _key() -> bytes:
-    """The key that signs compiled wheels; it is kept outside of the cache, which may be shared or restored.
-
-    A wheel has a hash in the lock; what was compiled from it has none. Without the signature, a user
-    who can write to the cache could add bytecode that is not compiled from the wheel's source.
-    """
-    key = cache.read(_KEY_FILE) or b""
-    if len(key) != _TAG_BYTES:
-        key = secrets.token_bytes(_TAG_BYTES)
-        with contextlib.suppress(Failure, OSError):  # then what is compiled now is compiled again next time
-            cache.write(_KEY_FILE, key, mode=0o600)
-    return key
-
-
-def _tag(data: bytes, wheel: Path, key: bytes) -> bytes:
-    return hmac.digest(key, wheel.parent.name.encode() + data, "sha256")
-
-
-def _authentic(kept: bytes | None, wheel: Path, key: bytes) -> bytes | None:
-    """A cached compiled wheel without its signature; None if it is damaged or not this user's."""
-    if kept and hmac.compare_digest(_tag(kept[_TAG_BYTES:], wheel, key), kept[:_TAG_BYTES]):
-        return kept[_TAG_BYTES:]
-    return None

@@ -28,7 +28,7 @@ _SUFFIX = re.compile(r"\.(cpython-\d+)[^/]*\.so$")
 def machine(candidate: Candidate) -> Iterator[str]:
     """Every binary is a 64-bit ELF for the function's processor, and every extension for its Python."""
     wanted = _MACHINES[candidate.architecture]
-    for layer, path, data in _binaries(candidate):
+    for layer, path, data in _unchecked_binaries(candidate):
         if (found := _machine(data)) != wanted:
             message = f"{layer.name}: {path} is {found}, not an ELF for {candidate.architecture}"
             yield message if _is_loaded(path, data) else Harmless(message)
@@ -53,13 +53,17 @@ def _has_sibling(layer: LayerContents, stem: str) -> bool:
 def glibc(candidate: Candidate) -> Iterator[str]:
     """No binary needs a newer GLIBC than 2.17, or than 2.34 in a package that an owner added."""
     shipped = _shipped(candidate)
-    for layer, path, data in _binaries(candidate):
-        own = (layer.owners.get(path) in shipped) if shipped is not None else False
-        limit = layers.SHIPPED_GLIBC if own else layers.GLIBC
-        if data.startswith(b"\x7fELF") and (newest := _newest_glibc(data)) > limit:
-            found, allowed = ".".join(map(str, newest)), ".".join(map(str, limit))
-            where = "manylinux2014" if own else layers.RUNTIME
-            yield f"{layer.name}: {path} needs GLIBC_{found}, and {where} allows {allowed}"
+    for layer, path, data in _unchecked_binaries(candidate):
+        if data.startswith(b"\x7fELF"):
+            layer.needed_glibc[path] = _newest_glibc(data)
+    for layer in candidate.layers:
+        for path, newest in layer.needed_glibc.items():
+            own = (layer.owners.get(path) in shipped) if shipped is not None else False
+            limit = layers.SHIPPED_GLIBC if own else layers.GLIBC
+            if newest > limit:
+                found, allowed = ".".join(map(str, newest)), ".".join(map(str, limit))
+                where = "manylinux2014" if own else layers.RUNTIME
+                yield f"{layer.name}: {path} needs GLIBC_{found}, and {where} allows {allowed}"
 
 
 def _shipped(candidate: Candidate) -> set[str] | None:
@@ -74,10 +78,10 @@ def _shipped(candidate: Candidate) -> set[str] | None:
     return walk(present, ours, markers)[1] - walk(present, added, markers)[1]
 
 
-def _binaries(candidate: Candidate) -> Iterator[tuple[LayerContents, str, bytes]]:
+def _unchecked_binaries(candidate: Candidate) -> Iterator[tuple[LayerContents, str, bytes]]:
     for layer in candidate.layers:
         for path in layer.files:
-            if path.endswith(_NEVER_BINARY):
+            if path.endswith(_NEVER_BINARY) or path in layer.passed:
                 continue
             data = layer.files[path]
             if data.startswith((b"\x7fELF", *_FOREIGN)) or _LIBRARY.search(path):

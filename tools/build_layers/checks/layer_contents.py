@@ -1,9 +1,11 @@
 """What the checks read: layers, or zips and folders of other tools, as they would be in /opt/python."""
 
+import base64
 import csv
+import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -15,8 +17,9 @@ from packaging.utils import canonicalize_name
 from layers import Layer
 from tools import archives, wheels
 from tools.build_layers.locking import requirements
+from tools.build_layers.parts import Part, divide
 from tools.command import Failure
-from tools.zip_entries import ROOT, read_entries
+from tools.zip_entries import ROOT, Entry, read_entries
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class LayerContents:
     """Bytes of all files."""
     outside: Sequence[str] = ()
     """Paths that are not under `python/`."""
-    entries: Sequence[ZipInfo] = ()
-    """The zip's descriptions; none for a folder."""
+    stored: Sequence[Entry] = ()
+    """The zip's entries; none for a folder."""
     source: Layer | None = None
     """The layer that was built; None for what another tool built."""
     pins: Mapping[str, str] | None = None
@@ -70,6 +73,29 @@ class LayerContents:
     requirements: Sequence[Requirement] = ()
     services: Sequence[str] = ()
     """The botocore services that a slim build keeps; none if it keeps all."""
+    passed: Collection[str] = ()
+    """Files that passed the checks of single files before: see `passed_parts`."""
+    hashes: dict[str, str] = field(default_factory=dict)
+    """The SHA-256 of each file that was hashed, as RECORD writes it; by path, as the following."""
+    needed_glibc: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """The glibc that each binary needs that was read; empty if it needs none."""
+
+    def sha256(self, path: str) -> str:
+        """A file's hash, as RECORD writes it; computed once."""
+        if path not in self.hashes:
+            digest = hashlib.sha256(self.files[path]).digest()
+            self.hashes[path] = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        return self.hashes[path]
+
+    @property
+    def entries(self) -> list[ZipInfo]:
+        """The zip's descriptions; none for a folder."""
+        return [entry.info for entry in self.stored]
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The zip, divided by distributions; nothing for a folder."""
+        return divide(self.stored, self.owners)
 
     def size(self, path: str) -> int:
         """A file's bytes."""
@@ -158,9 +184,8 @@ def _read_zip(path: Path) -> LayerContents:
             stored = list(read_entries(archive, data))
     except (OSError, BadZipFile) as error:
         raise Failure(f"{path} cannot be read as a zip ({error}): build it again") from None
-    infos = [entry.info for entry in stored]
     readers = {entry.path: entry.read for entry in stored}
-    return _contents(path, readers, unzipped=sum(info.file_size for info in infos), entries=infos)
+    return _contents(path, readers, unzipped=sum(entry.info.file_size for entry in stored), stored=stored)
 
 
 def _read_folder(path: Path) -> LayerContents:
@@ -174,10 +199,10 @@ def _contents(
     readers: Mapping[str, Callable[[], bytes]],
     *,
     unzipped: int,
-    entries: Sequence[ZipInfo] = (),
+    stored: Sequence[Entry] = (),
 ) -> LayerContents:
     """Read `python/` if there is such a folder, else everything: a function's own folder has none."""
     everything = LazyFiles(readers)
     inside = everything.under(ROOT)
     outside = [place for place in readers if not place.startswith(ROOT)]
-    return LayerContents(path.name, path, inside if len(inside) else everything, unzipped, outside, entries)
+    return LayerContents(path.name, path, inside if len(inside) else everything, unzipped, outside, stored)

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from layers import MACHINES
-from tools.build_layers import layer_tree, target_process
+from tools.build_layers import target_process
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import LayerContents
 from tools.build_layers.checks.result import Harmless
+from tools.build_layers.mounted_layers import mounted
 from tools.build_layers.target_scripts import check_bytecode, check_imports
 
 _MODULES = (
@@ -33,17 +34,22 @@ def bytecode(candidate: Candidate) -> Iterator[str]:
 
 
 def _bytecode(layer: LayerContents) -> list[str]:
-    lines = target_process.run(check_bytecode, str(layer.path)).splitlines()
+    if not any(path.endswith((".py", ".pyc")) and path not in layer.passed for path in layer.files):
+        return []
+    with tempfile.TemporaryDirectory() as scratch:
+        passed = Path(scratch, "passed")
+        passed.write_text("\n".join(layer.passed), "utf-8")
+        lines = target_process.run(check_bytecode, str(layer.path), str(passed)).splitlines()
     found = ((f"{layer.name}: {path} {fault}", harmless) for path, fault, harmless in map(json.loads, lines))
     return [Harmless(message) if harmless else message for message, harmless in found]
 
 
 def imports(candidate: Candidate) -> Iterator[str]:
     """Strands, Langfuse, the OTLP exporter and the function's asset import read-only and uncompiled."""
-    with tempfile.TemporaryDirectory() as scratch, _mounted(candidate) as mounted:
+    with tempfile.TemporaryDirectory() as scratch, _opt(candidate) as opt:
         modules = [_ENTRY, *_MODULES] if candidate.handler else _MODULES  # it decides how the rest is loaded
         environment = {"HOME": scratch, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
-        arguments = (str(mounted), str(candidate.handler or ""), *modules)
+        arguments = (str(opt), str(candidate.handler or ""), *modules)
         yield from target_process.run(check_imports, *arguments, environment=environment).splitlines()
 
 
@@ -53,10 +59,10 @@ def runs_here(architecture: str) -> bool:
 
 
 @contextlib.contextmanager
-def _mounted(candidate: Candidate) -> Iterator[Path]:
+def _opt(candidate: Candidate) -> Iterator[Path]:
     """The union of the layers, as it is at /opt."""
     if all(layer.entries and not layer.outside for layer in candidate.layers):
-        with layer_tree.mounted([layer.path for layer in candidate.layers], store=candidate.store) as folder:
+        with mounted([layer.parts for layer in candidate.layers], store=candidate.store) as folder:
             yield folder
         return
     with tempfile.TemporaryDirectory() as scratch:

@@ -14,6 +14,7 @@ from tools import cache
 from tools.build_layers.checks import binaries, boto_clients, files, metadata, on_target, source_wheels
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import read_layer, read_path
+from tools.build_layers.checks.passed_parts import PassedParts
 from tools.build_layers.checks.result import Harmless, Report, Violation
 from tools.build_layers.progress import Progress, Silent
 from tools.command import Failure
@@ -99,8 +100,9 @@ def check_layers(
 ) -> Report:
     """Check the built layers, and record in their manifests whether they pass.
 
-    With `again=False`, a layer that passed its own checks before is only checked together with the others.
-    Those named in `compiled` were compiled from their wheels by this process.
+    With `again=False`, a layer that passed its own checks before is only checked together with the others,
+    and the files of a distribution that passed before are not read again. The layers named in `compiled` were
+    compiled from their wheels by this process.
 
     Raises:
         Failure: one of them is not built, or not from the present lock.
@@ -113,8 +115,12 @@ def check_layers(
         if again
         else [name for name, built in manifests.items() if built.get("passed_alone") == built["digest"]]
     )
-    candidate = Candidate([read_layer(layer) for layer in stack], handler or function_asset.assembled())
+    parts = PassedParts(cache.CACHE, stack[0].architecture)
+    contents = [read_layer(layer) if again else parts.recall(read_layer(layer)) for layer in stack]
+    candidate = Candidate(contents, handler or function_asset.assembled())
     report = check(candidate, passed=passed, compiled=compiled, progress=progress)
+    for checked in (layer for layer in contents if layer.name not in passed):
+        parts.remember(checked, [*report.violations, *report.warnings])
     for layer in stack:
         _record(layer, report, stack)
     return report

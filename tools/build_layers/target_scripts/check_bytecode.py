@@ -1,12 +1,13 @@
 """Checks the bytecode of one layer, with the interpreter that has to use it.
 
-Takes a zip or a folder; prints [path, fault, harmless] in JSON, a line for each fault.
+Takes a zip or a folder, and a file with the paths to skip, a line for each; prints [path, fault, harmless] in
+JSON, a line for each fault.
 """
 
 import importlib.util
 import json
 import marshal
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -56,18 +57,19 @@ def _is_python(source: bytes) -> bool:
     return True
 
 
-def _read(path: Path) -> dict[str, bytes]:
+def _read(path: Path, skipped: Container[str]) -> dict[str, bytes]:
     if path.is_dir():
         files = {place.relative_to(path).as_posix(): place for place in path.rglob("*.py*")}
         read = {name: place.read_bytes() for name, place in files.items()}
     else:
         with ZipFile(path) as archive:
-            read = {name: archive.read(name) for name in archive.namelist() if name.endswith((".py", ".pyc"))}
+            names = [name for name in archive.namelist() if name.endswith((".py", ".pyc"))]
+            read = {name: archive.read(name) for name in names if name.removeprefix(ROOT) not in skipped}
     inside = {name.removeprefix(ROOT): data for name, data in read.items() if name.startswith(ROOT)}
     return inside or read
 
 
-def main(path: str) -> None:
+def main(path: str, skipped: str) -> None:
     """Print what is wrong with the bytecode of a zip or folder."""
-    for fault in faults(_read(Path(path))):
+    for fault in faults(_read(Path(path), frozenset(Path(skipped).read_text("utf-8").split("\n")))):
         print(json.dumps(fault))

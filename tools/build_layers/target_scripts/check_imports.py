@@ -9,7 +9,7 @@ import errno
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -69,6 +69,15 @@ def _lazy_packages() -> list[str]:
     return [name for name, module in sys.modules.items() if type(module).__module__ == _LAZY]
 
 
+def _linked(python: str) -> Iterator[str]:
+    """The folders whose contents are linked into `python`, at any depth."""
+    for folder, folders, files in os.walk(python):
+        for path in (os.path.join(folder, name) for name in (*folders, *files)):  # noqa: PTH118
+            real = os.path.realpath(path)
+            if real != path:
+                yield real.removesuffix(path.removeprefix(python))
+
+
 def main(opt: str, handler: str, *modules: str) -> None:
     """Import the modules, and print what went wrong."""
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -76,8 +85,7 @@ def main(opt: str, handler: str, *modules: str) -> None:
     sys.dont_write_bytecode = True  # importlib would only try, and report nothing
     python = Path(opt, "python")
     sys.path[:0] = [place for place in (handler, str(python)) if place]  # Lambda's order
-    linked = {os.path.dirname(os.path.realpath(place)) for place in python.iterdir()}  # noqa: PTH120
-    folders = ReadOnlyFolders(filter(None, {str(python), *linked, handler}))
+    folders = ReadOnlyFolders(filter(None, {str(python), *_linked(str(python)), handler}))
     sys.addaudithook(folders)
     for module in modules:
         _attempt(f"import {module}", partial(importlib.import_module, module), output)
