@@ -161,7 +161,7 @@ def test_a_tree_is_unpacked_once_though_the_cache_is_over_its_limit(tmp_path):
     with zipfile.ZipFile(layer, "w") as archive:
         archive.writestr("python/module.py", "")
     store = tmp_path / "store"
-    (store / "wheels").mkdir(parents=True)
-    with (store / "wheels" / "used-by-another-command").open("wb") as sparse:
+    (store / "layer-parts").mkdir(parents=True)
+    with (store / "layer-parts" / "used-by-another-command").open("wb") as sparse:
         sparse.truncate(2 * cache_limit.LIMIT_BYTES)
     assert (layer_tree.unpack([layer], store=store) / "python" / "module.py").exists()
