@@ -1,4 +1,4 @@
-"""Recipes deployed to the local cloud, requests to them, the traces of their runs, and packages for them."""
+"""Recipes deployed to the local cloud, requests to them, and the traces of their runs."""
 
 import contextlib
 import json
@@ -10,7 +10,6 @@ import time
 
 import httpx
 
-from layers import PYTHON
 from tools.aws.arguments import parser as deploy_parser
 from tools.local import __main__ as local
 from tools.local.cloud.local_cloud import LocalCloud
@@ -85,11 +84,3 @@ def until_connected(cloud, query):
             break
         time.sleep(3)
     return answer
-
-
-def install_for_lambda(requirements, folder):
-    """Install packages of model providers for the function's platform, without what the layers contain."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--no-compile"]
-    target = ["--platform", "manylinux2014_x86_64", "--python-version", PYTHON, "--target", str(folder)]
-    needed = [*requirements, "distro", "jiter", "sniffio", "tqdm"]
-    subprocess.run([*pip, *target, "--no-deps", *needed], check=True, timeout=300)

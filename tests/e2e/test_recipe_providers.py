@@ -9,7 +9,8 @@ import pytest
 from aws_cdk import aws_lambda
 
 from layers import function_asset
-from tests.e2e.recipe_requests import ask, context_of, install_for_lambda, served, trace_of
+from tests.e2e.recipe_requests import ask, context_of, served, trace_of
+from tools.bench import provider_packages
 from tools.bench.recipe_pages import RECIPES, RecipePage
 from tools.local.cloud.local_cloud import LocalCloud
 from tools.local.fakes.provider_servers import FakeAnthropic, FakeOpenAi, FakeProvider
@@ -46,7 +47,7 @@ class Deployment:
 def deployment(control_plane, tmp_path_factory):
     """The page's stack with the packages in a layer, and the keys of the page's secret."""
     layer = tmp_path_factory.mktemp("layer")
-    install_for_lambda(REQUIREMENTS, layer / "python")
+    provider_packages.install(REQUIREMENTS, layer / "python")
     function_asset.compile_asset(layer)
     secret = re.search(r"with the name `(.+?)`", TEXT)[1]
     control_plane.client("secretsmanager").create_secret(Name=secret, SecretString=f'{{"api_key": "{KEY}"}}')

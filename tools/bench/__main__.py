@@ -15,7 +15,7 @@ from typing import Any, cast
 from rich.table import Table as Shown
 
 from tools import cache
-from tools.bench import page
+from tools.bench import page, recipe_costs
 from tools.bench.machine import commit, machine
 from tools.bench.result import Part, figure
 from tools.command import ERR, OUT, run
@@ -132,7 +132,11 @@ def _keep(name: str, result: dict[str, Any], docs: Path) -> None:
     results[name] = result
     ordered = {name: results[name] for name in PARTS if name in results}
     cache.write(file, (json.dumps(ordered, indent=1, ensure_ascii=False) + "\n").encode())
-    page.write(json.loads(file.read_text("utf-8")), docs / "benchmarks.md")
+    page.write(ordered, docs / "benchmarks.md")
+    if name == "recipes":
+        from tools.bench import recipes  # noqa: PLC0415 - it is slow to import
+
+        recipe_costs.write(ordered, docs / "recipes", recipes.agents_of_pages())
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -61,14 +61,14 @@ def _section(name: str, result: dict[str, Any]) -> str:
         f"`hatch run bench {name}` · {result['measured']} · {result['versions']}\n",
     ]
     for table in part["tables"]:
-        lines += [f"### {table['title']}\n", _table(table["columns"], table["rows"]), ""]
+        lines += [f"### {table['title']}\n", markdown_table(table["columns"], table["rows"]), ""]
         if table["note"]:
             lines.append(table["note"] + "\n")
     if part["claims"]:
         rows = [
             [c["what"], c["wanted"], c["measured"], "yes" if c["holds"] else "**no**"] for c in part["claims"]
         ]
-        lines += ["### Claims\n", _table(["claim", "wanted", "measured", "holds"], rows), ""]
+        lines += ["### Claims\n", markdown_table(["claim", "wanted", "measured", "holds"], rows), ""]
     if part["absent"]:
         lines += [
             "Not measured: " + "; ".join(f"{peer} ({why})" for peer, why in part["absent"].items()) + ".\n"
@@ -76,7 +76,8 @@ def _section(name: str, result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _table(columns: list[str], rows: list[list[Any]]) -> str:
+def markdown_table(columns: list[str], rows: list[list[Any]]) -> str:
+    """A table whose numbers have three significant digits."""
     lines = [columns, ["---"] * len(columns), *([_cell(value) for value in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

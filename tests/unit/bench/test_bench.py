@@ -222,9 +222,6 @@ def test_a_claim_that_is_just_met_holds():
     assert not at_most("it", 0.2601, 0.26).holds
 
 
-# the variants
-
-
 def test_every_edit_of_the_bench_still_fits_the_handler(tmp_path):
     edits_of_all = [*cold_start._STEPS.values(), {"idle_connection": warm_requests._NEW_CONNECTION}]
     for number, edits in enumerate(edits_of_all):
