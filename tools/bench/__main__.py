@@ -132,11 +132,12 @@ def _keep(name: str, result: dict[str, Any], docs: Path) -> None:
     results[name] = result
     ordered = {name: results[name] for name in PARTS if name in results}
     cache.write(file, (json.dumps(ordered, indent=1, ensure_ascii=False) + "\n").encode())
-    page.write(ordered, docs / "benchmarks.md")
+    results = json.loads(file.read_text("utf-8"))
+    page.write(results, docs / "benchmarks.md")
     if name == "recipes":
         from tools.bench import recipes  # noqa: PLC0415 - it is slow to import
 
-        recipe_costs.write(ordered, docs / "recipes", recipes.agents_of_pages())
+        recipe_costs.write(results, docs / "recipes", recipes.agents_of_pages())
 
 
 def _show(result: dict[str, Any]) -> None:
