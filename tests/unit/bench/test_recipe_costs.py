@@ -2,13 +2,15 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
 from tools.bench import recipe_costs, recipes
-from tools.bench.__main__ import DOCS
+from tools.bench.__main__ import DOCS, bench
 from tools.bench.cost import lambda_usd
 from tools.bench.recipes import RECIPES, RecipeCost
+from tools.bench.result import Part
 
 FOLDER = DOCS / "recipes"
 PAGES = sorted(page.stem for page in FOLDER.glob("*.md"))
@@ -44,6 +46,16 @@ def test_the_costs_of_a_page_are_written_into_it(tmp_path):
     block = page.read_text("utf-8").partition(recipe_costs.BEGIN)[2].partition(recipe_costs.END)[0]
     assert "| the shipped agent | 1 |\n| structured output | 2.35 |" in block
     assert "swarm" not in block
+
+
+def test_measuring_the_recipes_with_write_updates_each_page(tmp_path):
+    shutil.copytree(FOLDER, tmp_path / "recipes")
+    samples = {name: [RecipeCost(500.0, 20.0)] for name in ("the shipped agent", *RECIPES)}
+    part = Part("Recipes", [recipes._table(samples)])
+    assert bench(["recipes"], measure=lambda _: part, docs=tmp_path) == 0
+    for page, agents in recipes.agents_of_pages().items():
+        text = (tmp_path / "recipes" / f"{page}.md").read_text("utf-8")
+        assert [agent for agent in agents if f"| {agent} | 500 (" not in text] == []
 
 
 def test_every_page_with_costs_shows_the_shipped_agent_and_its_own():
