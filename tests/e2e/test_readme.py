@@ -93,7 +93,7 @@ def served_url():
         threading.Thread(target=local.stdout.read, daemon=True).start()
         yield url[1]
         os.killpg(local.pid, signal.SIGINT)
-        local.wait(30)
+        local.wait(60)
     with pytest.raises(httpx.TransportError):
         httpx.get(url[1])
 

@@ -4,19 +4,15 @@ import contextlib
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from aws_cdk import App, RemovalPolicy
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 
-from infra.app import build
 from tests.example_agent.control_plane import ExampleControlPlane
-from tests.example_agent.source import EXAMPLE_AGENT
 from tools.aws import cdk
 from tools.aws.account import Account
 from tools.aws.function_client import FunctionClient
@@ -123,21 +119,10 @@ def test_two_stacks_are_deployed_changed_compared_and_destroyed(commands: Comman
     assert names == {f"{ONE}/langfuse", f"{TWO}/langfuse"}
 
 
-class ExtendedControlPlane(ExampleControlPlane):
-    """Adds a table to the agent of one stack, as `infra/resources.py` does."""
-
-    def synthesize(self, context: Any) -> Path:
-        """Write the assembly, with a table for the first stack."""
-        out = Path(tempfile.mkdtemp(dir=self.scratch))
-        flags = json.loads((cdk.ROOT / "cdk.json").read_text("utf-8"))["context"]
-        app = App(context={**flags, **context}, outdir=str(out))
-        add = _add_table if context.get("stack_name") == ONE else None
-        build(app, {}, agents={"handler": EXAMPLE_AGENT}, add_resources=add)
-        app.synth()
-        return out
-
-
 def _add_table(agent: Any) -> None:
+    """Add a table to the agent of the first stack, as `infra/resources.py` does."""
+    if Stack.of(agent).stack_name != ONE:
+        return
     table = dynamodb.Table(
         agent,
         "Orders",
@@ -149,12 +134,14 @@ def _add_table(agent: Any) -> None:
     agent.function.add_environment("ORDERS_TABLE", table.table_name)
 
 
-def test_two_stacks_are_queried_and_one_is_extended_with_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_stacks_are_queried_and_one_is_extended_with_a_table(
+    bootstrapped: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     with contextlib.ExitStack() as stack:
-        plane = stack.enter_context(ExtendedControlPlane())
-        plane.bootstrap(plane.synthesize({}))
+        plane = stack.enter_context(bootstrapped())
+        plane.add_resources = _add_table
         one = stack.enter_context(LocalCloud({"stack_name": ONE, "auth": "iam"}, control_plane=plane))
         two = stack.enter_context(LocalCloud({"stack_name": TWO}, control_plane=plane))
 

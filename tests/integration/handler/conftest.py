@@ -41,7 +41,7 @@ class Deployed:
 
     def lines_of(self, run_id):
         """The handler's log lines of one run; the log comes through a pipe, so wait for the first line."""
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while (
             not (found := [line for line in self.lines() if _ours(line, run_id)]) and time.monotonic() < until
         ):

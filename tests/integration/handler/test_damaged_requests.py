@@ -30,7 +30,7 @@ def function(deployed, bedrock, langfuse):
 def send(function):
     """Sends one request, and gives the status and the parsed body."""
     with FunctionUrlServer(function.environments) as url_server:
-        connection = http.client.HTTPConnection(urlsplit(url_server.url).netloc, timeout=30)
+        connection = http.client.HTTPConnection(urlsplit(url_server.url).netloc, timeout=60)
 
         def send(body=VALID, method="POST", path="/", headers=None):
             connection.request(method, path, body, headers or {"Content-Type": "application/json"})

@@ -57,7 +57,7 @@ def handler(event, context):
 
 def running(environments):
     """The processes of the idle environments, the function's own last."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while not environments._idle and time.monotonic() < until:
         time.sleep(0.01)
     return [pid for environment in environments._idle for pid in processes.family(environment._process.pid)]

@@ -135,7 +135,7 @@ class Wrapped:
     log: list
 
     def post(self, **headers):
-        response = httpx.post(self.url, json={"query": "What is 6 * 7?"}, headers=headers, timeout=30)
+        response = httpx.post(self.url, json={"query": "What is 6 * 7?"}, headers=headers, timeout=60)
         self.pool.drain()
         return response
 

@@ -36,7 +36,7 @@ class Collector:
             self._process = subprocess.Popen(
                 self._command, cwd=self._folder, env=environ, stdout=log, stderr=subprocess.STDOUT
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 return self._get("/healthz")
@@ -59,7 +59,7 @@ class Collector:
 
     def _get(self, path):
         asked = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {TOKEN}"})
-        with urllib.request.urlopen(asked, timeout=5) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             return json.load(answer)
 
 

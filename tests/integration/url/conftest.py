@@ -27,7 +27,7 @@ class Served:
 
     def post(self, query, accept="text/event-stream", **more):
         """The response, its body still to be read."""
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
         connection.request("POST", "/", json.dumps({"query": query, **more}), {**JSON_TYPE, "accept": accept})
         return connection.getresponse()
 

@@ -128,14 +128,14 @@ def test_while_one_thread_has_a_package_run_another_gets_what_it_gathers(package
     gate = types.ModuleType("gate")
     gate.reached, gate.open = threading.Event(), threading.Event()
     monkeypatch.setitem(sys.modules, "gate", gate)
-    waiting = "import gate\ngate.reached.set()\ngate.open.wait(5)\nx = 1"
+    waiting = "import gate\ngate.reached.set()\ngate.open.wait(60)\nx = 1"
     module = importlib.import_module(package("from .a import x\nfrom .b import y\n", a=waiting, b="y = 2"))
     running = threading.Thread(target=lambda: hasattr(module, "nothing"))
     running.start()
-    assert gate.reached.wait(5)
+    assert gate.reached.wait(60)
     assert module.y == 2
     gate.open.set()
-    running.join(5)
+    running.join(60)
     assert vars(module)["x"] == 1
 
 

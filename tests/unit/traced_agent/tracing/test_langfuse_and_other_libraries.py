@@ -1,5 +1,6 @@
 """Providers, clients, secrets and variables of other libraries change neither traces nor their privacy."""
 
+import functools
 import gzip
 import json
 import threading
@@ -127,6 +128,18 @@ def test_a_client_before_traced_agent_is_an_error_that_says_what_to_do(langfuse)
     assert langfuse.exports == []
 
 
+@pytest.fixture(scope="module")
+def asked_with():
+    """Answers a request with a variable set to a value; each pair starts one process for all tests."""
+
+    @functools.cache
+    def ask(name, value):
+        with FakeLangfuse() as langfuse:
+            return Asked(langfuse, **{name: value})
+
+    return ask
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -146,10 +159,12 @@ def test_a_client_before_traced_agent_is_an_error_that_says_what_to_do(langfuse)
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
     ],
 )
-def test_an_invalid_variable_of_another_library_costs_neither_the_answer_nor_the_trace(langfuse, name, value):
-    asked = Asked(langfuse, **{name: value})
+def test_an_invalid_variable_of_another_library_costs_neither_the_answer_nor_the_trace(
+    asked_with, name, value
+):
+    asked = asked_with(name, value)
     assert asked.body["success"], asked.log
-    assert len(langfuse.traces()) == 1, asked.log
+    assert len(asked.langfuse.traces()) == 1, asked.log
 
 
 @pytest.mark.parametrize(
@@ -162,5 +177,5 @@ def test_an_invalid_variable_of_another_library_costs_neither_the_answer_nor_the
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
     ],
 )
-def test_a_variable_that_is_not_used_is_named_in_the_log(langfuse, name, value):
-    assert name in Asked(langfuse, **{name: value}).log
+def test_a_variable_that_is_not_used_is_named_in_the_log(asked_with, name, value):
+    assert name in asked_with(name, value).log

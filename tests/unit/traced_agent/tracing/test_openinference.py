@@ -1,5 +1,6 @@
 """Other backends show inputs, outputs and kinds of spans on the plain OTLP path."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -89,19 +90,22 @@ def test_without_content_no_text_is_added(exported):
 def test_a_grpc_port_is_reported_in_words_without_binary_data(tracing_to, caplog):
     server = socket.create_server(("127.0.0.1", 0))
 
-    def answer_like_grpc():
-        connection, _ = server.accept()
-        connection.settimeout(10)
+    def answer_like_grpc(connection):
         connection.recv(65536)
         connection.sendall(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x04\x00\x10\x00\x00" * 4)
         connection.shutdown(socket.SHUT_WR)
-        while connection.recv(65536):  # closing with unread bytes would reset the connection
-            continue
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(65536):  # closing with unread bytes would reset the connection
+                continue
         connection.close()
 
-    threads = [threading.Thread(target=answer_like_grpc, daemon=True) for _ in range(2)]
-    for thread in threads:
-        thread.start()
+    def accept_all():
+        with contextlib.suppress(OSError):  # the socket is closed
+            while True:
+                connection, _ = server.accept()
+                threading.Thread(target=answer_like_grpc, args=[connection], daemon=True).start()
+
+    threading.Thread(target=accept_all, daemon=True).start()
     traced = tracing_to(f"http://127.0.0.1:{server.getsockname()[1]}/v1/traces")
     traced.run("one")
     traced.export()

@@ -53,7 +53,7 @@ class Lambda:
         self.events.put({"eventType": "INVOKE", "requestId": request_id, "deadlineMs": deadline})
 
     def wait_for_ask(self):
-        assert self.asked.acquire(timeout=5), "the extension did not ask for the next event"
+        assert self.asked.acquire(timeout=60), "the extension did not ask for the next event"
 
     def close(self):
         self.server.shutdown()
@@ -73,7 +73,7 @@ class Exports:
             raise self.error
 
     def wait(self):
-        return self.budgets.get(timeout=5)
+        return self.budgets.get(timeout=60)
 
     @property
     def none(self):
