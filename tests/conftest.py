@@ -16,6 +16,17 @@ _SECOND_TRY = tuple(_UNIT.parent / name for name in ("integration", "e2e"))
 """Tests whose processes wait for each other. On a busy machine, one of them may respond too late."""
 _ONE_PROCESS = ("tests/unit/infra/",)
 """Folders whose files share an expensive start: the CDK with its Node process takes seconds to load."""
+_SLOWEST_FIRST = (
+    "tests/e2e/test_two_stacks.py",
+    "tests/e2e/test_stack_variants.py",
+    "tests/e2e/test_new_user.py",
+    "tests/unit/infra/",
+    "tests/integration/tracing/test_other_backends.py",
+    "tests/integration/handler/test_process.py",
+    "tests/unit/traced_agent/tracing/test_langfuse_and_other_libraries.py",
+    "tests/unit/traced_agent/http/test_fuzz.py",
+)
+"""What takes longest starts first, so that the processes end at about the same time."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -32,7 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Stop with one line on a host that cannot run the layers, unless all tests are unit tests.
 
     A test of several processes runs a second time if it fails, and the report lists it under `RERUN`.
+    The slowest files come first.
     """
+    items.sort(key=lambda item: _rank(item.nodeid))
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in _SECOND_TRY):
             item.add_marker(pytest.mark.flaky(reruns=1))
@@ -42,6 +55,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         host_check.check()
     except Failure as failure:
         pytest.exit(f"{failure}, and so do the tests in tests/unit", returncode=1)
+
+
+def _rank(nodeid: str) -> int:
+    ranks = (rank for rank, slow in enumerate(_SLOWEST_FIRST) if nodeid.startswith(slow))
+    return next(ranks, len(_SLOWEST_FIRST))
 
 
 @pytest.hookimpl(optionalhook=True)
