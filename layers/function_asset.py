@@ -42,8 +42,13 @@ def source_files(agent: Path) -> dict[str, Path]:
     return dict(sorted([*_walk(agent), *_walk(RUNTIME)]))
 
 
-def assemble(agent: Path, target: Path) -> None:
+def assemble(agent: Path, target: Path, earlier: Path | None = None) -> None:
     """Write the asset into an empty folder.
+
+    Args:
+        agent: as for `source_files`.
+        target: the empty folder.
+        earlier: a folder with an asset; modules that are the same in it are not compiled again.
 
     Raises:
         AssetError: the agent's folder has no `lambda_handler.py`, has a file with the name of the runtime's
@@ -57,24 +62,27 @@ def assemble(agent: Path, target: Path) -> None:
     for name, path in source_files(agent).items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target / name)
-    compile_asset(target)
+    compile_asset(target, earlier)
 
 
-def compile_asset(folder: Path) -> None:
-    """Write the bytecode of every module in the folder.
+def compile_asset(folder: Path, earlier: Path | None = None) -> None:
+    """Write the bytecode of every module in the folder; `earlier` as for `assemble`.
 
     Raises:
         AssetError: a module has a syntax error.
         InterpreterError: as `assemble`.
     """
     compiler = [str(interpreter.target()), "-I", "-S", str(_COMPILER), str(folder), _MOUNTED]
+    compiler += [str(earlier)] if earlier else []
     compiled = subprocess.run(compiler, check=False, capture_output=True, text=True)
     if compiled.returncode:
         raise AssetError(f"the function's code does not compile: {compiled.stderr.strip()}")
 
 
-def assembled(agent: Path = DEFAULT_AGENT) -> Path:
+def assembled(agent: Path = DEFAULT_AGENT, earlier: Path | None = None) -> Path:
     """The asset in a new temporary folder, which is removed when the process ends.
+
+    The arguments are those of `assemble`.
 
     Raises:
         AssetError: as `assemble`.
@@ -83,7 +91,7 @@ def assembled(agent: Path = DEFAULT_AGENT) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="function-asset-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)  # the local cloud runs the function as another user
-    assemble(agent, folder)
+    assemble(agent, folder, earlier)
     return folder
 
 
@@ -94,15 +102,17 @@ def package(agent: Path) -> bytes:
         AssetError: as `assemble`.
         InterpreterError: as `assemble`.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        assemble(agent, Path(folder))
+        return pack(Path(folder))
+
+
+def pack(asset: Path) -> bytes:
+    """An assembled asset as a zip."""
     packed = io.BytesIO()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
-        root = Path(folder)
-        assemble(agent, root)
-        for path in sorted(path for path in root.rglob("*") if path.is_file()):
-            archive.writestr(zipfile.ZipInfo(path.relative_to(root).as_posix(), _TIME), path.read_bytes())
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in asset.rglob("*") if path.is_file()):
+            archive.writestr(zipfile.ZipInfo(path.relative_to(asset).as_posix(), _TIME), path.read_bytes())
     return packed.getvalue()
 
 

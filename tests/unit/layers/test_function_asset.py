@@ -129,3 +129,22 @@ def test_an_edited_copy_can_be_compiled_again(asset):
     compile_asset(asset)
 
     assert b"EDITED" in (asset / "__pycache__" / "agent.cpython-313.pyc").read_bytes()
+
+
+def test_only_modules_that_changed_are_compiled_again(tmp_path):
+    agent = shutil.copytree(EXAMPLE_AGENT, tmp_path / "agent")
+    earlier = tmp_path / "earlier"
+    assemble(agent, earlier)
+    known = next(path for path in earlier.rglob("lambda_handler.cpython-*.pyc"))
+    known.write_bytes(known.read_bytes() + b"\0")  # to recognize it
+    (agent / "agent.py").write_text("changed = True\n")
+    assemble(agent, tmp_path / "new", earlier)
+    assemble(agent, tmp_path / "whole")
+    new, whole = files_of(tmp_path / "new"), files_of(tmp_path / "whole")
+    same = known.relative_to(earlier)
+    assert new.pop(same) == whole.pop(same) + b"\0"
+    assert new == whole
+
+
+def files_of(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,5 +1,6 @@
 """Deploys the function's code whenever its source changes, and reports what needs a restart."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -9,7 +10,7 @@ from layers import LAYERS, function_asset
 from tools.aws.cdk import ROOT
 from tools.local.cloud.local_cloud import LocalCloud
 
-_INTERVAL_S = 0.1
+_INTERVAL_S = 0.05
 _UPDATE_TIMEOUT_S = 20.0
 """How long a request waits at most for code that is being deployed."""
 
@@ -28,6 +29,7 @@ class CodeWatcher:
         self._deployed = self._state()
         self._changed = threading.Condition()
         self._built = _state(_built_files())
+        self._asset: Path | None = None
 
     def wait_until_current(self) -> None:
         """Wait until the code that was last saved is deployed, or was rejected."""
@@ -50,7 +52,10 @@ class CodeWatcher:
 
     def _redeploy(self, changed: str) -> str:
         try:
-            error = self._cloud.update(function_asset.package(self._source))
+            earlier, self._asset = self._asset, function_asset.assembled(self._source, self._asset)
+            if earlier:
+                shutil.rmtree(earlier, ignore_errors=True)
+            error = self._cloud.update(function_asset.pack(self._asset))
         except (function_asset.AssetError, OSError) as problem:
             error = f"{type(problem).__name__}: {problem}"
         if error:
