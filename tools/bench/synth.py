@@ -19,7 +19,7 @@ from layers import function_asset
 from tools.aws import cdk
 from tools.bench.result import Part, Table, at_most, spread
 from tools.bench.sampling import interleave
-from tools.local.cloud.code_watcher import watch
+from tools.local.cloud.code_watcher import CodeWatcher
 from tools.local.cloud.local_cloud import LocalCloud
 from tools.local.control_plane.server import ControlPlane
 
@@ -92,14 +92,14 @@ def _edits(plane: ControlPlane) -> list[float]:
         LocalCloud(control_plane=plane, log=lambda _: None) as cloud,
     ):
         source = shutil.copytree(function_asset.DEFAULT_AGENT, Path(folder, "src"))
-        threading.Thread(target=_watch, args=(cloud, source), daemon=True).start()
-        time.sleep(1)  # the watcher reads the files before the first edit
+        watcher = CodeWatcher(cloud, lambda _: None, source)
+        threading.Thread(target=_watch, args=(watcher,), daemon=True).start()
         return [_edit(cloud, source / "agent.py") for _ in range(ROUNDS)]
 
 
-def _watch(cloud: LocalCloud, source: Path) -> None:
+def _watch(watcher: CodeWatcher) -> None:
     with contextlib.suppress(Exception):  # it fails when the cloud and the folder are removed
-        watch(cloud, lambda _: None, source)
+        watcher.run()
 
 
 def _edit(cloud: LocalCloud, agent: Path) -> float:

@@ -21,15 +21,24 @@ Report = Callable[[str], None]
 
 
 class CodeWatcher:
-    """Compares the source with what is deployed, in its own thread and before each request."""
+    """Deploys every change of the source; requests wait for the code that was last saved."""
 
     def __init__(self, cloud: LocalCloud, report: Report, source: Path | None = None) -> None:
+        """From now on requests wait; `run` deploys.
+
+        Args:
+            cloud: the local cloud that runs the code.
+            report: called with each line for the user.
+            source: the folder to watch; by default that of the deployed agent.
+        """
         self._cloud, self._report = cloud, report
         self._source = source or ROOT / cloud.plan.source
-        self._deployed = self._state()
+        # What was saved while the stack was deployed may not be in it.
+        self._deployed = {path: state for path, state in self._state().items() if state[0] < cloud.began_ns}
         self._changed = threading.Condition()
         self._built = _state(_built_files())
         self._asset: Path | None = None
+        cloud.url_server.before_request = self.wait_until_current
 
     def wait_until_current(self) -> None:
         """Wait until the code that was last saved is deployed, or was rejected."""
@@ -71,19 +80,6 @@ class CodeWatcher:
 
     def _state(self) -> State:
         return _state(function_asset.source_files(self._source).values())
-
-
-def watch(cloud: LocalCloud, report: Report, source: Path | None = None) -> None:
-    """Deploy every change of the source until interrupted; requests wait for the code that was last saved.
-
-    Args:
-        cloud: the local cloud that runs the code.
-        report: called with each line for the user.
-        source: the folder to watch; by default that of the deployed agent.
-    """
-    watcher = CodeWatcher(cloud, report, source)
-    cloud.url_server.before_request = watcher.wait_until_current
-    watcher.run()
 
 
 def _built_files() -> list[Path]:

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -187,6 +188,8 @@ class LocalCloud:
         for name, value in self._traces.secrets.items():
             _put_secret(self.control_plane.client("secretsmanager"), name, value)
         self._progress("synthesizing the stack")
+        self.began_ns = time.time_ns()
+        """When the deployment began: it has every change of the source until then."""
         synthesized = self.control_plane.synthesize(self._given)
         self.plan = assembly.read(synthesized).select(self._agent)
         if not self._shared:

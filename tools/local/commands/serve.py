@@ -5,7 +5,7 @@ import json
 import sys
 
 from tools.command import ERR, OUT
-from tools.local.cloud.code_watcher import watch
+from tools.local.cloud.code_watcher import CodeWatcher
 from tools.local.cloud.local_cloud import LocalCloud
 from tools.local.commands.options import (
     QUESTION,
@@ -32,8 +32,9 @@ def serve(arguments: argparse.Namespace) -> int:
     stop_with_hatch()
     try:
         with local_cloud(arguments, Progress()) as cloud:
+            watcher = CodeWatcher(cloud, _report)
             _announce(cloud, arguments)
-            watch(cloud, _report)
+            watcher.run()
     except KeyboardInterrupt:
         _report("stopped")
     return 0

@@ -1,0 +1,51 @@
+"""Requests wait until the code that was last saved is deployed."""
+
+import os
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from tools.local.cloud.code_watcher import CodeWatcher
+
+START = 'from traced_agent import create_handler\n\nhandler = create_handler("agent")\n'
+
+
+class Cloud:
+    """A cloud that keeps the zips it gets."""
+
+    def __init__(self, began_ns):
+        self.began_ns = began_ns
+        self.url_server = SimpleNamespace(before_request=None)
+        self.updates = []
+
+    def update(self, code_zip):
+        self.updates.append(code_zip)
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "lambda_handler.py").write_text(START)
+    (tmp_path / "agent.py").write_text("TOOLS = []\n")
+    return tmp_path
+
+
+def run(cloud, source):
+    watcher = CodeWatcher(cloud, lambda _: None, source)
+    threading.Thread(target=watcher.run, daemon=True).start()
+    cloud.url_server.before_request()
+
+
+def test_nothing_is_deployed_again_if_nothing_was_saved(source):
+    cloud = Cloud(time.time_ns() + 10**9)
+    run(cloud, source)
+    assert cloud.updates == []
+
+
+def test_a_file_that_was_saved_while_the_stack_was_deployed_is_deployed_before_the_first_request(source):
+    cloud = Cloud(time.time_ns() + 10**9)
+    saved_ns = cloud.began_ns + 1
+    os.utime(source / "agent.py", ns=(saved_ns, saved_ns))
+    run(cloud, source)
+    assert len(cloud.updates) == 1
