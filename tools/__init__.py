@@ -1,1 +1,1 @@
-"""What is run at the desk: the layer builder, the local cloud, the clients, the measurements."""
+"""What runs on a developer's machine: the layer builder, the local cloud, the clients, the measurements."""

@@ -29,7 +29,7 @@ def shown(cloud):
     return len(cloud.bedrock.requests[-1]["messages"])
 
 
-def test_a_conversation_streams_goes_on_and_never_mixes(cloud):
+def test_a_conversation_streams_continues_and_never_mixes_with_another(cloud):
     _streams_and_leaves_its_trace(cloud)
     _goes_on(cloud)
     _never_mixes(cloud)

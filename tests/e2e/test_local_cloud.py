@@ -104,14 +104,14 @@ def test_a_directive_makes_the_model_fail(cloud, directive, status):
     assert ask(cloud).status_code == 200
 
 
-def test_a_refusing_backend_delays_nothing_and_loses_no_answer(cloud):
+def test_a_backend_that_refuses_delays_no_answer(cloud):
     cloud.langfuse.inject_fault("unauthorized", times=3)
     assert ask(cloud).status_code == 200
     cloud.langfuse.inject_fault("ok")
     assert cloud.langfuse.wait_for(ask(cloud).json()["trace_id"])
 
 
-def test_the_users_own_langfuse_is_used_and_the_receiver_sees_nothing(variant):
+def test_the_users_own_langfuse_gets_the_traces_and_the_fake_gets_none(variant):
     with FakeLangfuse(public_key="pk-own", secret_key="sk-own") as own:
         keys = {"LANGFUSE_PUBLIC_KEY": "pk-own", "LANGFUSE_SECRET_KEY": "sk-own", "LANGFUSE_HOST": own.url}
         cloud = variant({}, environ=keys)
@@ -145,7 +145,7 @@ def test_a_port_in_use_is_one_line(command):
     assert "--port" in ran.stderr
 
 
-def test_a_refusal_of_the_stack_is_one_line():
+def test_an_error_of_the_stack_is_one_line():
     words = [sys.executable, "-m", "tools.local", "serve", "-c", "auth=maybe"]
     ran = subprocess.run(words, check=False, capture_output=True, encoding="utf-8", cwd=ROOT, timeout=120)
     assert ran.returncode == 1

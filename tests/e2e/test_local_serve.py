@@ -114,13 +114,13 @@ def test_a_rebuilt_layer_is_reported(served):
     served.wait(lambda: served.said("layer.zip changed: restart `hatch run local`"))
 
 
-def test_code_that_does_not_compile_leaves_the_last_code_answering_and_says_so(served):
+def test_code_that_does_not_compile_is_reported_and_the_previous_code_answers(served):
     (served.source / "agent.py").write_text("def broken(:\n")
     served.wait(lambda: served.said("agent.py changed, but does not start"))
     assert served.version() == "9.9.9"
 
 
-def test_a_deleted_handler_leaves_the_last_code_answering_and_says_so(served):
+def test_a_deleted_handler_is_reported_and_the_previous_code_answers(served):
     (served.source / "agent.py").write_text("import no_such_module\n")
     served.wait(lambda: served.said("does not start; the previous version keeps serving: Runtime.Import"))
     shutil.copy(EXAMPLE_AGENT / "agent.py", served.source)
@@ -132,7 +132,7 @@ def test_a_deleted_handler_leaves_the_last_code_answering_and_says_so(served):
     served.wait(lambda: served.said("it has no lambda_handler.py"))
 
 
-def test_without_any_checkout_the_deployed_code_answers_on(served):
+def test_without_the_checkout_the_deployed_code_still_answers(served):
     shutil.rmtree(served.source)
     assert httpx.post(served.url, json={"query": "What is 5-2?"}, timeout=60).json()["response"] == (
         "The answer is 3."

@@ -188,7 +188,7 @@ TRIED = {
 }
 
 
-def test_every_command_of_the_readme_is_tried():
+def test_every_command_of_the_readme_is_executed():
     assert list(TRIED) == COMMANDS
 
 
@@ -200,5 +200,5 @@ def test_the_first_screen_shows_the_commands_their_output_and_the_page():
 
 
 @pytest.mark.parametrize("command", TRIED)
-def test_a_command_of_the_readme_does_what_it_says(command, request):
+def test_a_command_of_the_readme_works_as_described(command, request):
     TRIED[command](request)

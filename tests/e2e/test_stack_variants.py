@@ -50,7 +50,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("credentials")
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_variant_is_deployed_answers_refuses_and_is_gone(name: str, plane: CliControlPlane) -> None:
+def test_a_variant_is_deployed_answers_rejects_and_is_destroyed(name: str, plane: CliControlPlane) -> None:
     variant = VARIANTS[name]
     said: list[str] = []
     with LocalCloud(variant.context, control_plane=plane, log=said.append) as cloud:
@@ -118,7 +118,7 @@ def test_a_change_of_model_and_memory_keeps_the_url(cli_plane: CliControlPlane) 
         cli_plane.destroy(first)
 
 
-def test_the_desk_takes_the_stack_from_deploy_to_destroy(cli_plane: CliControlPlane) -> None:
+def test_the_commands_take_a_stack_from_deploy_to_destroy(cli_plane: CliControlPlane) -> None:
     keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-desk", "LANGFUSE_SECRET_KEY": "sk-lf-canary-of-the-desk"}
     said = _run(cli_plane, "tools.aws.deploy", "-c", "sessions=true", **keys)
     outputs = _outputs(cli_plane)

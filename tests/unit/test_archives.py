@@ -72,7 +72,7 @@ def test_a_file_that_is_not_a_zip_is_one_line(tmp_path):
         "/".join
     )
 )
-def test_whatever_a_member_is_called_nothing_is_written_outside(tmp_path_factory, name):
+def test_nothing_is_written_outside_the_folder_for_any_name_of_a_member(tmp_path_factory, name):
     folder = tmp_path_factory.mktemp("extract")
     archive = make(folder / "x.zip", name)
     with contextlib.suppress(Failure, OSError):

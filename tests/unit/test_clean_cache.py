@@ -18,7 +18,7 @@ def test_the_cache_is_deleted_and_its_size_printed(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("Deleted 2 MB in ")
 
 
-def test_a_cache_that_does_not_exist_is_no_error(tmp_path, capsys):
+def test_a_missing_cache_is_not_an_error(tmp_path, capsys):
     assert clean_cache.main([], tmp_path / "cache") == 0
     assert "Deleted 0 MB" in capsys.readouterr().out
 

@@ -53,11 +53,11 @@ def passes_on(script):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_passes_its_arguments_on(name):
+def test_a_command_passes_its_arguments(name):
     assert passes_on(SCRIPTS[name])
 
 
-def test_arguments_reach_no_step_before_the_one_that_they_are_for():
+def test_arguments_are_passed_only_to_the_step_that_they_are_for():
     several = [script for script in map(SCRIPTS.get, COMMANDS) if not isinstance(script, str)]
     steps = [step for script in several for step in script[:-1]]
 
@@ -99,7 +99,7 @@ def test_commands_run_from_any_folder():
     assert all(path.startswith("{root:uri}/") for path in variables["UV_CONSTRAINT"].split())
 
 
-def test_no_script_bears_the_name_of_the_program_it_calls():
+def test_no_script_has_the_name_of_the_program_that_it_calls():
     for name, script in SCRIPTS.items():
         steps = [script] if isinstance(script, str) else script
         assert name not in [step.split()[0] for step in steps]

@@ -57,7 +57,7 @@ def test_help_describes_the_command_and_changes_nothing(name: str, flag: str, tm
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_that_describes_itself_has_no_step_before_it(name: str) -> None:
+def test_help_runs_no_earlier_step(name: str) -> None:
     assert COMMANDS[name] in SCRIPTS[name]
 
 

@@ -22,7 +22,7 @@ def imported_by(module: Path) -> set[str]:
 HANDLER = ROOT / "packages" / "handler" / "src"
 
 
-def test_the_handler_imports_nothing_of_the_repository_but_the_runtime_and_itself():
+def test_the_handler_imports_only_the_runtime_and_itself_from_the_repository():
     ours = {path.name for path in ROOT.iterdir() if path.is_dir()}
 
     for module in HANDLER.rglob("*.py"):
@@ -42,7 +42,7 @@ def test_nothing_of_the_repository_imports_the_handler_or_the_tests():
             assert not imported_by(module) & {"lambda_handler", "agent", "agent_tools", "tests"}, module
 
 
-def test_infra_and_the_commands_ask_the_settings_for_their_variables():
+def test_infra_and_the_commands_get_the_names_of_variables_from_the_settings():
     variables = {name for setting in fields(Settings) for name in setting.metadata["names"]}
     tools = set((ROOT / "tools").rglob("*.py")) - set((ROOT / "tools" / "bench").rglob("*.py"))
     for module in [*ROOT.glob("infra/*.py"), *tools]:

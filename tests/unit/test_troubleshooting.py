@@ -110,6 +110,6 @@ def test_every_listed_message_is_in_the_source():
     )
 
 
-def test_first_words_are_enough_to_tell_messages_apart():
+def test_the_first_words_distinguish_the_messages():
     assert [first for first in LISTED if len(first.replace("…", "").split()) < 2] == []
     assert sorted(LISTED) == sorted(set(LISTED))

@@ -55,7 +55,7 @@ def test_a_job_that_runs_packages_can_only_read(name: str) -> None:
         assert job["steps"][position(job, "actions/checkout")]["with"]["persist-credentials"] is False
 
 
-def test_the_job_that_pushes_runs_no_package_and_comes_after_the_tests() -> None:
+def test_the_job_that_pushes_runs_no_package_and_follows_the_tests() -> None:
     writers = [
         name for name, job in RELOCK.items() if "write" in permissions(WORKFLOWS["relock.yml"], job).values()
     ]
@@ -72,7 +72,7 @@ def test_new_locks_are_tested_in_environments_made_from_them() -> None:
     assert not any("hatch" in step.get("run", "") for step in RELOCK["test"]["steps"])  # no older environment
 
 
-def test_what_is_proposed_comes_from_the_job_that_locks_and_not_from_the_tests() -> None:
+def test_the_proposed_locks_are_those_of_the_job_that_locks() -> None:
     uploads = [name for name, job in RELOCK.items() if "upload-artifact" in str(job["steps"])]
 
     assert uploads == ["lock"]

@@ -109,7 +109,7 @@ def _plan(folder: Path, name: str, artifact: Mapping[str, Any]) -> StackPlan | N
     properties = artifact["properties"]
     template = json.loads((folder / properties["templateFile"]).read_bytes())
     record = template.get("Metadata", {}).get(_METADATA)
-    if record is None:  # a stack of the owner's, beside the agents'
+    if record is None:  # a stack of the owner, next to those of the agents
         return None
     return StackPlan(
         name=properties.get("stackName", name),

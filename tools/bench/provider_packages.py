@@ -1,4 +1,4 @@
-"""Installs packages of model providers beside a function's code."""
+"""Installs packages of model providers next to a function's code."""
 
 import subprocess
 import sys

@@ -76,14 +76,14 @@ def test_a_wrong_setting_fails_the_init_in_one_line_that_names_it(deployed, vari
     assert "\n" not in error["errorMessage"]
 
 
-def test_health_is_told_without_the_model(deployed):
+def test_health_is_reported_without_a_call_of_the_model(deployed):
     with deployed() as function:
         event = {"rawPath": "/health", "requestContext": {"http": {"method": "GET", "path": "/health"}}}
         status, body, _ = function.invoke(event)
         assert (status, body["status"], body["python"].rpartition(".")[0]) == (200, "Healthy", "3.13")
 
 
-def test_the_log_bears_the_ids_and_no_word_of_the_conversation(deployed, bedrock):
+def test_the_log_has_the_ids_and_nothing_of_the_conversation(deployed, bedrock):
     with deployed(bedrock) as function:
         _, body, _ = function.ask("Abracadabra, what is 2+2?")
         assert function.lines_of(body["run_id"])

@@ -38,7 +38,7 @@ def test_a_wheel_compiles_to_the_same_bytes_whatever_was_compiled_before_it(buil
     assert fresh.items() <= packed.items()
 
 
-def test_a_compiler_that_fails_says_why_in_one_line(tmp_path):
+def test_a_failing_compiler_is_reported_in_one_line(tmp_path):
     wheel = tmp_path / "0123" / "broken-1.0-py3-none-any.whl"
     wheel.parent.mkdir()
     wheel.write_bytes(b"no wheel")
@@ -54,7 +54,7 @@ def command(*words):
     return subprocess.run(line, capture_output=True, text=True, cwd=REPOSITORY, check=False)
 
 
-def test_building_what_is_built_prints_the_sizes_and_quietly_nothing(built):
+def test_building_again_prints_the_sizes_and_with_quiet_nothing(built):
     told = command("build")
     assert told.returncode == 0
     assert "strands" in told.stdout
@@ -63,7 +63,7 @@ def test_building_what_is_built_prints_the_sizes_and_quietly_nothing(built):
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
-def test_building_what_is_built_loads_none_of_the_builders_tools(built):
+def test_building_again_imports_none_of_the_builders_libraries(built):
     code = (
         "import sys; from tools.build_layers.__main__ import main; main(['build', '--quiet']); "
         "print({'pip', 'piptools', 'findpython', 'filelock', 'packaging', 'elftools'} & sys.modules.keys())"
@@ -93,7 +93,7 @@ def test_check_reports_other_paths_in_json(tmp_path):
     assert all(breach["remedy"] for breach in verdict["breaches"])
 
 
-def test_a_path_that_is_no_zip_is_one_line(tmp_path):
+def test_a_path_that_is_not_a_zip_is_one_line(tmp_path):
     (tmp_path / "x.zip").write_text("no zip")
     told = command("check", str(tmp_path / "x.zip"))
     assert told.returncode == 1

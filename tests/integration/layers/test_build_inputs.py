@@ -29,7 +29,7 @@ def test_a_wheel_that_is_not_the_locked_one_is_not_used(stack, empty_store, inde
     assert not stack[0].zip.exists()
 
 
-def test_a_wheel_that_is_gone_is_named_with_the_remedy(stack, empty_store, index):
+def test_a_wheel_that_was_removed_is_named_with_the_remedy(stack, empty_store, index):
     (index.folder / "shared" / "index.html").write_text("")
     with pytest.raises(Failure, match=r"no wheel of shared==1.0 for CPython 3.13 .* `hatch run lock-layers`"):
         build(stack, store=empty_store)
@@ -59,7 +59,7 @@ def test_a_yanked_version_is_built_with_a_warning(stack, empty_store, index, cap
 @pytest.mark.parametrize(
     ("name", "value"), [("PIP_INDEX_URL", "http://127.0.0.1:9/simple"), ("PIP_PROXY", "http://127.0.0.1:9")]
 )
-def test_without_a_way_to_the_index_the_build_says_so(stack, empty_store, monkeypatch, name, value):
+def test_an_unreachable_index_is_reported(stack, empty_store, monkeypatch, name, value):
     monkeypatch.setenv("PIP_INDEX_URL", "https://192.0.2.1/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     monkeypatch.setenv(name, value)
@@ -82,7 +82,7 @@ def test_a_full_disk_is_one_line(stack, store):
         build(stack, store=store, progress=Full())
 
 
-def test_two_wheels_with_the_same_path_are_refused(index, stack, store):
+def test_two_wheels_with_the_same_path_are_rejected(index, stack, store):
     index.add("twin", "1.0", files={"agent.py": "b = 1\n"})
     stack[0].lock.write_text(index.pin("agent", "1.0") + index.pin("twin", "1.0"))
     both = r"agent\S* is in \S+ and, with other contents, in \S+: a layer cannot hold both: .*"

@@ -86,13 +86,13 @@ def test_bytecode_reports_a_module_without_it(changed):
     assert said == ["langfuse: backoff/_jitter.py has no bytecode, so it is compiled at every cold start"]
 
 
-def test_bytecode_reports_that_of_another_python(changed, real):
+def test_bytecode_reports_bytecode_of_another_python(changed, real):
     other = struct.pack("<H", 3495) + contents(real, COMPILED)[2:]  # 3.11's magic
     said = reported("bytecode", changed("langfuse", {COMPILED: other}))
     assert said == ["langfuse: backoff/_jitter.py has bytecode of another Python"]
 
 
-def test_bytecode_reports_that_which_looks_at_its_source(changed, real):
+def test_bytecode_reports_bytecode_that_is_checked_against_its_source(changed, real):
     checked = contents(real, COMPILED)[:4] + b"\0\0\0\0" + contents(real, COMPILED)[8:]
     said = reported("bytecode", changed("langfuse", {COMPILED: checked}))
     assert said == [
@@ -100,14 +100,14 @@ def test_bytecode_reports_that_which_looks_at_its_source(changed, real):
     ]
 
 
-def test_bytecode_reports_what_is_stale(changed, real):
+def test_bytecode_reports_stale_bytecode(changed, real):
     said = reported(
         "bytecode", changed("langfuse", {"backoff/_jitter.py": contents(real, "backoff/_jitter.py") + b"\n"})
     )
     assert said == ["langfuse: backoff/_jitter.py has stale bytecode, compiled from another source"]
 
 
-def test_bytecode_reports_what_names_another_path(changed, real):
+def test_bytecode_reports_bytecode_of_another_path(changed, real):
     elsewhere = contents(real, COMPILED).replace(
         b"/opt/python/backoff/_jitter.py", b"/tmp/python/backoff/_jitter.py"
     )
@@ -117,7 +117,7 @@ def test_bytecode_reports_what_names_another_path(changed, real):
     ]
 
 
-def test_bytecode_reports_what_no_module_uses(changed, real):
+def test_bytecode_reports_bytecode_that_no_module_uses(changed, real):
     stray = "backoff/__pycache__/_jitter.cpython-311.pyc"
     said = reported("bytecode", changed("langfuse", {stray: contents(real, COMPILED)}))
     assert said == [f"langfuse: {stray} is bytecode that no module of this Python uses"]

@@ -109,7 +109,7 @@ def test_imports_reports_a_missing_module(changed):
     assert "`import langfuse` fails: ModuleNotFoundError: No module named 'langfuse.types'" in said
 
 
-def test_imports_reports_a_missing_module_that_the_handler_puts_off(changed):
+def test_imports_reports_a_missing_module_that_the_handler_imports_later(changed):
     layers_only = changed("strands", {"strands/vended_plugins/skills/skill.py": None})
     said = reported(
         "imports", dataclasses.replace(layers_only, handler=function_asset.assembled(EXAMPLE_AGENT))
@@ -135,13 +135,13 @@ def test_imports_accepts_packages_that_compile_source_of_their_own(real, handler
     assert reported("imports", dataclasses.replace(real, handler=handler(code))) == []
 
 
-def test_imports_reports_a_module_that_writes_beside_itself(changed, real):
+def test_imports_reports_a_module_that_writes_next_to_itself(changed, real):
     writing = contents(real, "backoff/_jitter.py") + b"\nopen(__file__ + '.log', 'w')\n"
     said = reported("imports", changed("langfuse", {"backoff/_jitter.py": writing, COMPILED: None}))
     assert "backoff/_jitter.py.log was opened for writing by an import, but it is read-only on Lambda" in said
 
 
-def test_imports_reports_a_write_by_whatever_path(changed, real):
+def test_imports_reports_a_write_to_any_path(changed, real):
     """The tree consists of links; a resolved path is read-only too."""
     writing = (
         contents(real, "backoff/_jitter.py") + b"\nimport os\nos.mkdir(os.path.realpath(__file__) + '.d')\n"
@@ -166,7 +166,7 @@ def test_imports_reports_a_module_of_the_asset_that_is_compiled_again(real, hand
 # the whole
 
 
-def test_a_pass_is_recorded_by_digest_and_a_violation_takes_it_back(built, tmp_path):
+def test_a_pass_is_recorded_by_digest_and_removed_by_a_violation(built, tmp_path):
     stack = [layers.Layer(layer.name, tmp_path / layer.name) for layer in built]
     for layer, copy in zip(built, stack, strict=True):
         shutil.copytree(layer.directory, copy.directory)

@@ -89,7 +89,7 @@ def test_programs_for_other_systems_and_data_that_looks_like_one_are_harmless(bu
 
 
 @pytest.mark.parametrize("other", ["odd/_fast.cpython-313-x86_64-linux-gnu.so", "odd/_fast.abi3.so"])
-def test_extensions_for_other_pythons_are_harmless_beside_ours(build_odd, built, other):
+def test_extensions_for_other_pythons_are_harmless_next_to_ours(build_odd, built, other):
     with ZipFile(built[0].zip) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".cpython-313-x86_64-linux-gnu.so"))
         elf = archive.read(name)

@@ -29,7 +29,7 @@ def test_the_same_lock_gives_the_same_bytes(stack, store, empty_store):
     assert bytes_of(stack) == first
 
 
-def test_a_layer_is_sorted_and_bears_one_time(stack, store):
+def test_the_entries_of_a_layer_are_sorted_and_have_one_time(stack, store):
     build(stack, store=store)
     with ZipFile(stack[0].zip) as archive:
         names = archive.namelist()
@@ -40,7 +40,7 @@ def test_a_layer_is_sorted_and_bears_one_time(stack, store):
         assert archive.testzip() is None
 
 
-def test_the_manifest_says_what_is_in_the_layer(stack, store):
+def test_the_manifest_lists_what_is_in_the_layer(stack, store):
     build(stack, store=store)
     manifest = json.loads(stack[0].manifest.read_text())
     assert (manifest["name"], manifest["python"], manifest["platform"]) == (
@@ -56,7 +56,7 @@ def test_the_manifest_says_what_is_in_the_layer(stack, store):
     assert layers.stale_reason(stack[0]) is None
 
 
-def test_nothing_changed_is_nothing_done(stack, store, monkeypatch):
+def test_without_a_change_nothing_is_built(stack, store, monkeypatch):
     assert build(stack, store=store) == stack
     before = [layer.zip.stat().st_mtime_ns for layer in stack]
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
@@ -106,7 +106,7 @@ def started(stack, store, *, dies_after=1000):
 
 
 @pytest.mark.parametrize("step", [0, 1, 3, 5])
-def test_a_build_that_dies_leaves_no_half_zip_and_no_broken_cache(stack, empty_store, step):
+def test_a_killed_build_leaves_no_partial_zip_and_no_broken_cache(stack, empty_store, step):
     with started(stack, empty_store, dies_after=step) as dying:
         assert dying.wait() == KILLED
     assert not [layer for layer in stack if layer.zip.exists()]
@@ -121,7 +121,7 @@ def test_parallel_builds_do_not_collide(stack, empty_store):
 
 
 @pytest.mark.parametrize("kept", ["wheels/*/*/*.whl", "compiled/*/*"])
-def test_a_corrupt_cache_heals(stack, store, empty_store, kept):
+def test_a_corrupt_cache_entry_is_replaced(stack, store, empty_store, kept):
     build(stack, store=store)
     before = bytes_of(stack)
     forget(stack)

@@ -25,14 +25,14 @@ def test_layout_reports_a_file_outside_python(changed):
     ]
 
 
-def test_layout_reports_a_path_that_is_there_twice(changed, real):
+def test_layout_reports_a_path_that_occurs_twice(changed, real):
     again = zip_entries.compress("python/backoff/_jitter.py", contents(real, "backoff/_jitter.py"))
     assert reported("layout", changed("langfuse", {}, more=[again])) == [
         "langfuse: python/backoff/_jitter.py is in the zip 2 times"
     ]
 
 
-def test_layout_reports_a_time_of_its_own(changed, real):
+def test_layout_reports_an_entry_with_another_time(changed, real):
     late = zip_entries.compress("python/backoff/_jitter.py", contents(real, "backoff/_jitter.py"))
     late.info.date_time = (1980, 1, 1, 0, 0, 2)
     said = reported("layout", changed("langfuse", {"backoff/_jitter.py": None}, more=[late]))
@@ -75,7 +75,7 @@ def test_wheels_reports_missing_and_additional_files(changed):
 # versions, closure, duplicates
 
 
-def test_versions_reports_one_version_that_is_not_the_locks(changed, real):
+def test_versions_reports_a_version_that_is_not_in_the_lock(changed, real):
     path = metadata_of(real, "backoff")
     other = contents(real, path).replace(b"\nVersion: 2.", b"\nVersion: 9.")
     said = reported("versions", changed("langfuse", {path: other}))
@@ -92,7 +92,7 @@ def test_closure_reports_a_missing_requirement(changed, real):
     assert "strands: python-dateutil needs six>=1.5, which is missing" in said
 
 
-def test_closure_reports_a_version_that_another_distribution_refuses(changed, real):
+def test_closure_reports_a_version_that_another_distribution_excludes(changed, real):
     path = metadata_of(real, "botocore")
     old = contents(real, path).replace(b"\nVersion: 1.", b"\nVersion: 0.")
     said = reported("closure", changed("strands", {path: old}))

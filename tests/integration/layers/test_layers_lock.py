@@ -86,12 +86,12 @@ def _locked_elsewhere(python, stack, before=""):
 
 
 @pytest.mark.parametrize("host", [WINDOWS, MACOS], ids=["windows", "macos"])
-def test_other_systems_take_the_same_lock(tricky, host):
+def test_other_systems_write_the_same_lock(tricky, host):
     assert _locked_elsewhere(sys.executable, tricky, before=host) == joint_lock.lock(tricky)
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
-def test_every_python_takes_the_same_lock(tricky, version):
+def test_every_python_writes_the_same_lock(tricky, version):
     found = next(filter(_runs, interpreter.installed(version)), None)
     if not found:
         pytest.skip(f"no Python {version} here")
@@ -102,7 +102,7 @@ def _runs(python):
     return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
-def test_a_lock_tells_nothing_of_the_machine(index, make_stack, tmp_path, monkeypatch):
+def test_a_lock_contains_nothing_of_the_machine(index, make_stack, tmp_path, monkeypatch):
     index.add("agent", "1.0")
     index.add("traces", "1.0")
     elsewhere = tmp_path / "more" / "index"
@@ -133,7 +133,7 @@ def test_present_pins_are_kept_until_they_are_to_be_upgraded(index, make_stack):
     assert pinned(joint_lock.lock(stack, upgrade=True)[0]) == ["agent==1.1", "shared==1.1"]
 
 
-def test_an_upgrade_of_what_is_in_no_lock_is_refused(index, make_stack):
+def test_an_upgrade_of_a_package_that_is_in_no_lock_is_rejected(index, make_stack):
     index.add("agent", "1.0")
     stack = make_stack(strands="agent>=1.0", langfuse="agent>=1.0")
     lock(stack)
@@ -163,18 +163,18 @@ def test_a_new_dependency_is_added_and_nothing_else_moves(index, make_stack):
 
 
 @pytest.mark.parametrize("entry", ["agent", "agent<2", "agent[extra]", "agent!=1.0"])
-def test_an_entry_without_a_lower_bound_is_refused(index, make_stack, entry):
+def test_an_entry_without_a_lower_bound_is_rejected(index, make_stack, entry):
     index.add("agent", "1.0", extras=["extra"])
     with pytest.raises(Failure, match=r"layers/strands/requirements.in: .* needs a lower bound"):
         joint_lock.lock(make_stack(strands=entry, langfuse="agent>=1.0"))
 
 
-def test_what_is_no_requirement_is_named(make_stack):
+def test_an_invalid_requirement_is_named(make_stack):
     with pytest.raises(Failure, match=r"layers/strands/requirements.in: 'not a requirement' is not"):
         joint_lock.lock(make_stack(strands="not a requirement", langfuse=""))
 
 
-def test_a_wheel_for_other_systems_only_is_refused_not_exchanged_for_an_old_release(index, make_stack):
+def test_a_wheel_for_other_systems_only_is_rejected_and_not_replaced_by_an_old_release(index, make_stack):
     index.add("agent", "1.0")
     index.add("agent", "2.0", tag="cp313-cp313-win_amd64")
     with pytest.raises(Failure, match=r"no wheel of agent>=1.5 for CPython 3.13 on manylinux2014_x86_64"):
@@ -194,7 +194,7 @@ def test_requirements_that_exclude_each_other_are_one_line(index, make_stack):
         joint_lock.lock(make_stack(strands="agent>=1.0", langfuse="traces>=1.0"))
 
 
-def test_without_a_network_the_lock_says_so(make_stack, index, monkeypatch):
+def test_without_a_network_lock_layers_reports_it(make_stack, index, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(Failure, match=r"the package index cannot be reached \(.+\): check the network"):
@@ -238,7 +238,7 @@ def test_a_lock_line_without_a_hash_fails_the_check(make_stack):
         joint_lock.check(stack)
 
 
-def test_the_locks_of_this_checkout_hold():
+def test_the_locks_of_this_checkout_are_current():
     line = [sys.executable, "-m", "tools.build_layers", "lock", "--check"]
     told = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert (told.returncode, told.stdout) == (0, "The locks satisfy their requirements, and each other.\n")

@@ -42,7 +42,7 @@ def test_an_interpreter_under_opt_is_not_hidden_by_the_layers(run, monkeypatch):
     assert answer(run(code, bubblewrap=True)) == ["/var/lang", "/var/lang/lib/python3.13/json/__init__.py"]
 
 
-def test_nothing_of_the_users_environment_comes_in(run, boxed, monkeypatch):
+def test_nothing_of_the_users_environment_is_passed_on(run, boxed, monkeypatch):
     monkeypatch.setenv("SECRET_OF_THE_USER", "seen")
     code = "import os\ndef handler(event, context): return dict(os.environ)"
     assert "SECRET_OF_THE_USER" not in answer(run(code, bubblewrap=boxed))
@@ -116,7 +116,7 @@ def test_a_crash_is_an_error_and_the_environment_is_replaced(run, boxed, does, s
     assert answer(environments) == "well"
 
 
-def test_an_exception_is_the_runtimes_own_error_and_the_environment_lives_on(run):
+def test_an_exception_is_the_runtimes_own_error_and_the_environment_is_kept(run):
     code = """
         calls = 0
         def handler(event, context):
@@ -132,7 +132,7 @@ def test_an_exception_is_the_runtimes_own_error_and_the_environment_lives_on(run
     assert answer(environments) == 2
 
 
-def test_memory_over_the_limit_kills(run, boxed):
+def test_memory_over_the_limit_ends_the_environment(run, boxed):
     code = """
         import time
         def handler(event, context):
@@ -147,7 +147,7 @@ def test_memory_over_the_limit_kills(run, boxed):
     assert answer(environments) == 0
 
 
-def test_a_failing_init_is_tried_once_more_and_then_told(run):
+def test_a_failing_init_is_tried_once_more_and_then_reported(run):
     environments = run("raise RuntimeError('not today')")
     error = ask(environments).error
     assert (error["errorType"], error["errorMessage"]) == ("RuntimeError", "not today")
@@ -155,12 +155,12 @@ def test_a_failing_init_is_tried_once_more_and_then_told(run):
     assert ask(environments).error
 
 
-def test_a_missing_handler_is_told_in_the_runtimes_words(run):
+def test_a_missing_handler_is_reported_with_the_runtimes_message(run):
     assert ask(run("")).error["errorType"] == "Runtime.HandlerNotFound"
     assert ask(run("import no_such_module")).error["errorType"] == "Runtime.ImportModuleError"
 
 
-def test_a_slow_init_is_cut_off_and_goes_on_within_the_functions_timeout(run):
+def test_a_slow_init_is_stopped_and_repeated_within_the_functions_timeout(run):
     code = "import time\ntime.sleep(1)\ndef handler(event, context): return 'there'"
     environments = run(code, init_limit_s=0.5)
     assert answer(environments) == "there"
@@ -168,7 +168,7 @@ def test_a_slow_init_is_cut_off_and_goes_on_within_the_functions_timeout(run):
     assert ask(run(code, init_limit_s=0.2, timeout_s=0.5)).error["errorType"] == "Sandbox.Timedout"
 
 
-def test_a_response_over_six_megabytes_is_an_error_and_the_environment_lives_on(run):
+def test_a_response_over_six_megabytes_is_an_error_and_the_environment_is_kept(run):
     code = """
         calls = 0
         def handler(event, context):

@@ -6,7 +6,7 @@ import time
 from tests.integration.local.small_functions import EXTENSION, STREAM, answer, ask
 
 
-def test_an_extension_works_on_after_the_answer_and_before_the_freeze(run):
+def test_an_extension_continues_after_the_answer_until_the_freeze(run):
     code = (
         EXTENSION
         + """
@@ -32,7 +32,7 @@ def handler(event, context):
     assert answer(environments) == [first.request_id]
 
 
-def test_the_extensions_api_refuses_as_aws_does(run):
+def test_the_extensions_api_rejects_what_aws_rejects(run):
     code = (
         EXTENSION
         + """
@@ -53,7 +53,7 @@ def handler(event, context):
     ]
 
 
-def test_an_extension_that_never_asks_again_costs_the_environment_not_the_answer(run):
+def test_an_extension_that_never_asks_again_ends_the_environment_after_the_answer(run):
     code = (
         EXTENSION
         + """
@@ -74,7 +74,7 @@ def handler(event, context):
     assert answer(environments) == "answered"
 
 
-def test_a_streamed_response_comes_as_it_is_said(run):
+def test_a_streamed_response_arrives_while_it_is_written(run):
     environments = run(STREAM)
     began = time.monotonic()
     invocation = ask(environments, {"words": ["a", "b", "c"], "pause": 0.5})
@@ -102,6 +102,6 @@ def test_a_crash_in_the_middle_truncates_the_stream(run):
     assert ask(environments, {"words": ["whole"]}).payload == b"whole"
 
 
-def test_a_mode_that_is_not_streaming_is_refused(run):
+def test_a_mode_that_is_not_streaming_is_rejected(run):
     error = ask(run(STREAM), {"mode": "other", "words": []}).error
     assert error["errorType"] == "Runtime.InvalidResponseModeHeader"

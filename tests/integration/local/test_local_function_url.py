@@ -51,19 +51,19 @@ def test_the_event_is_payload_format_2(served):
         ("", b"untyped", False),
     ],
 )
-def test_what_is_not_text_comes_in_base64(served, content_type, body, text):
+def test_a_body_that_is_not_text_is_base64(served, content_type, body, text):
     event = httpx.post(served(ECHO), content=body, headers={"content-type": content_type}).json()
     assert event["isBase64Encoded"] is not text
     assert (event["body"].encode() if text else base64.b64decode(event["body"])) == body
 
 
-def test_no_body_is_no_body(served):
+def test_a_request_without_a_body_has_no_body_in_its_event(served):
     event = httpx.get(served(ECHO)).json()
     assert "body" not in event
     assert event["isBase64Encoded"] is False
 
 
-def test_the_response_is_what_the_function_says(served):
+def test_the_response_is_that_of_the_function(served):
     said = {
         "statusCode": 418,
         "headers": {"X-Own": "value", "Content-Type": "text/plain"},
@@ -114,7 +114,7 @@ def test_an_exception_a_crash_and_a_timeout_are_502(served):
         assert (response.status_code, response.text) == (502, "Internal Server Error")
 
 
-def test_six_megabytes_go_in_and_no_more(served):
+def test_a_request_of_more_than_six_megabytes_is_rejected(served):
     url = served("def handler(event, context): return len(event['body'])")
     plain = {"content-type": "text/plain"}
     assert httpx.post(url, content=b"x" * 6_000_000, headers=plain).text == "6000000"
@@ -125,7 +125,7 @@ def test_six_megabytes_go_in_and_no_more(served):
     assert httpx.post(url, content=b"x", headers=plain).text == "1"
 
 
-def test_past_the_concurrency_it_is_429(served):
+def test_above_the_concurrency_limit_the_status_is_429(served):
     url = served("import time\ndef handler(event, context): time.sleep(1)", reserved_concurrency=1)
     with ThreadPoolExecutor(1) as caller:
         first = caller.submit(httpx.get, url)
@@ -134,7 +134,7 @@ def test_past_the_concurrency_it_is_429(served):
         assert first.result().status_code == 200
 
 
-def test_cors_is_answered_without_the_function(served):
+def test_a_preflight_is_answered_without_the_function(served):
     cors = Cors(
         allow_origins=("https://a.example",),
         allow_methods=("GET", "POST"),

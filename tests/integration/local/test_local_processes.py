@@ -58,7 +58,7 @@ def test_each_concurrent_request_has_an_environment_of_its_own(run):
     assert first == second
 
 
-def test_past_the_reserved_concurrency_it_throttles(run):
+def test_above_the_reserved_concurrency_requests_are_throttled(run):
     environments = run("import time\ndef handler(event, context): time.sleep(1)", reserved_concurrency=1)
     with ThreadPoolExecutor(1) as caller:
         first = caller.submit(ask, environments)
@@ -102,7 +102,7 @@ def test_a_sandbox_runs_longer_than_the_thread_of_the_request_that_started_it(ru
     assert len(set(seen)) == 1
 
 
-def test_the_end_leaves_no_process_and_no_directory(run, boxed, tmp_path, monkeypatch):
+def test_nothing_is_left_after_the_end(run, boxed, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     environments = run(PING, bubblewrap=boxed)
     answer(environments)
@@ -131,7 +131,7 @@ def test_a_crash_leaves_no_orphan(run, boxed):
 
 
 @pytest.mark.skipif(not sandbox.available(), reason="bubblewrap is not there")
-def test_a_killed_tool_takes_its_sandboxes_with_it(tmp_path):
+def test_the_sandboxes_of_a_killed_command_end(tmp_path):
     (tmp_path / "app.py").write_text(PING)
     tool = f"""
         import pathlib, time

@@ -28,7 +28,7 @@ def test_head_has_no_body(served):
     assert (response.status_code, response.content) == (200, b"")
 
 
-def test_a_header_bomb_is_refused_and_does_not_affect_others(served):
+def test_too_many_headers_are_rejected_and_do_not_affect_others(served):
     url = served(ECHO)
     many = httpx.get(url, headers=[(f"x-{number}", "y") for number in range(300)])
     long = httpx.get(url, headers={"x-long": "y" * 100_000})
@@ -130,7 +130,7 @@ def test_an_unknown_method_reaches_the_function(served, method):
     assert event["requestContext"]["http"]["method"] == method.decode()
 
 
-def test_a_tunnel_is_refused_in_json(served):
+def test_a_connect_request_is_rejected_with_json(served):
     head, _, body = sent(served(ECHO), b"CONNECT a.example:443 HTTP/1.1\r\nhost: x\r\n\r\n").partition(
         b"\r\n\r\n"
     )
@@ -153,7 +153,7 @@ def test_a_client_that_waits_for_100_continue_gets_it(served):
         assert client.recv(65536).startswith(b"HTTP/1.1 200")
 
 
-def test_a_body_that_is_too_large_is_refused_and_the_client_can_read_why(served):
+def test_a_body_that_is_too_large_is_rejected_with_a_reason(served):
     length = 8 * 1024 * 1024
     request = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % length + b"x" * length
     assert sent(served(ECHO), request).startswith(b"HTTP/1.1 413")

@@ -41,7 +41,7 @@ def test_a_signed_request_passes_and_names_its_caller(served, path):
     assert iam["accessKey"] == CREDENTIALS.access_key
 
 
-def test_what_is_not_signed_as_it_must_be_is_403(served):
+def test_an_invalid_signature_is_403(served):
     url = served(ECHO, auth="iam")
     assert httpx.post(url, json={}).status_code == 403
     assert httpx.post(url, json={}, headers={"authorization": "Bearer x"}).status_code == 403
@@ -137,6 +137,6 @@ def test_a_payload_hash_that_is_not_the_bodys_is_403(served):
 
 
 @pytest.mark.parametrize("authorization", ["", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=a", "\u20ac"])
-def test_a_header_that_is_no_signature_is_403(served, authorization):
+def test_a_header_that_is_not_a_signature_is_403(served, authorization):
     headers = {"authorization": authorization.encode("utf-8")}
     assert httpx.get(served(ECHO, auth="iam"), headers=headers).status_code == 403

@@ -30,7 +30,7 @@ def handler(event, context):
 """
 
 
-def test_a_stream_comes_as_it_is_said(served):
+def test_a_stream_arrives_while_it_is_written(served):
     url = served(STREAM, streaming=True)
     began = time.monotonic()
     with httpx.stream("POST", url, json={"words": [" second", " third"], "pause": 0.4}) as response:

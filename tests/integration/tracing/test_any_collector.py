@@ -116,7 +116,7 @@ def test_a_collector_that_is_down_delays_no_answer_and_gets_every_trace_later(tr
     assert traced.metrics("TracesLost") == 0
 
 
-def test_its_own_413_splits_the_batch(traced, collector):
+def test_a_413_of_the_collector_splits_the_batch(traced, collector):
     collector.start(AGENTMESH_MAX_OTLP_BYTES="5000")
     body, _ = traced.ask()
     traced.drain()

@@ -22,7 +22,7 @@ SELECTIONS = {
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
-def test_the_function_matches_its_document(serve, bedrock, tmp_path, selection):
+def test_the_function_matches_its_openapi_document(serve, bedrock, tmp_path, selection):
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG)
     with serve(bedrock_url=bedrock.url, streaming=False, environment={"PAGE": "true"}) as served:

@@ -222,7 +222,7 @@ def test_the_session_lasts_as_long_as_the_tab(quick_page, tab, bedrock):
     assert tab.run("sessionStorage.session") != session
 
 
-def test_it_sends_no_request_elsewhere(quick_page, tab):
+def test_the_page_sends_requests_to_its_own_origin_only(quick_page, tab):
     tab.open(quick_page.url).ask("What is 6 * 7?")
     tab.wait_for_answer()
     asked = tab.run("performance.getEntriesByType('resource').map((entry) => entry.name)")

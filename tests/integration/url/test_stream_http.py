@@ -32,7 +32,7 @@ def test_the_joined_deltas_equal_the_answer(streaming):
     assert len([name for name, _ in events if name == "text"]) > 100
 
 
-def test_a_buffered_url_answers_json_with_a_header_that_tells_it(serve, bedrock):
+def test_a_buffered_url_answers_with_json_and_a_header_that_names_the_mode(serve, bedrock):
     with serve(bedrock_url=bedrock.url, streaming=False) as served:
         response = served.post("What is 6 * 7?")
         body = json.load(response)

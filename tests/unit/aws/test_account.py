@@ -20,7 +20,7 @@ from tools.command import Failure
         (ClientError({"Error": {"Code": "InvalidClientTokenId"}}, "GetCallerIdentity"), "sign in again"),
     ],
 )
-def test_trouble_with_credentials_or_network_says_what_to_do(error: Exception, says: str) -> None:
+def test_an_error_of_credentials_or_network_names_the_remedy(error: Exception, says: str) -> None:
     with pytest.raises(Failure) as failure, account.explained():
         raise error
 

@@ -50,7 +50,7 @@ def test_a_url_for_signed_calls_is_signed_for_its_own_region() -> None:
     assert _ask(answer) == ANSWER
 
 
-def test_a_url_for_signed_calls_without_credentials_says_where_to_get_them() -> None:
+def test_a_url_for_signed_calls_without_credentials_is_reported_with_the_remedy() -> None:
     with pytest.raises(
         Failure, match="the URL requires signed calls, and no AWS credentials were found: run"
     ):
@@ -97,12 +97,12 @@ def test_stream_events_are_sent_as_they_occur_and_end_with_the_answer() -> None:
     assert answer == ANSWER
 
 
-def test_a_stream_that_breaks_off_is_no_answer() -> None:
+def test_a_stream_that_ends_early_is_not_an_answer() -> None:
     with pytest.raises(Failure, match="the stream ended without a result"):
         _ask(lambda _: _stream(("text", {"text": "4"})), listener=lambda *_: None)
 
 
-def test_a_buffered_url_answers_whole_when_a_stream_is_asked_for() -> None:
+def test_a_buffered_url_answers_without_a_stream_when_a_stream_is_requested() -> None:
     assert _ask(lambda _: httpx.Response(200, json=ANSWER), listener=lambda *_: None) == ANSWER
 
 
@@ -156,7 +156,7 @@ def test_after_a_reset_a_pipe_gets_the_text_once(served, capsys) -> None:
     assert capsys.readouterr().out == "Let me see.\n4\n"
 
 
-def test_after_a_reset_a_terminal_says_that_the_text_is_void(capsys) -> None:
+def test_after_a_reset_a_terminal_shows_that_the_earlier_text_is_invalid(capsys) -> None:
     printer = invoke.EventPrinter(live=True)
     for event, data in RETRIED[:3]:
         printer(event, data)
@@ -203,7 +203,7 @@ def test_a_hyphen_reads_the_question_from_standard_input(served, monkeypatch, ca
     assert asked == [{"query": 'what is {"a": 1}?'}]
 
 
-def test_a_url_that_requires_a_token_says_how_to_pass_one(served) -> None:
+def test_a_url_that_requires_a_token_is_reported_with_the_remedy(served) -> None:
     error = {"success": False, "error": {"code": "unauthorized", "message": "no token"}}
     served(lambda _: httpx.Response(401, json=error))
 

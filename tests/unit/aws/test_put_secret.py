@@ -58,7 +58,7 @@ def test_the_same_keys_are_not_written_twice() -> None:
     assert secrets.written == 1
 
 
-def test_a_refusal_is_one_line_without_the_keys() -> None:
+def test_an_error_of_the_service_is_one_line_without_the_keys() -> None:
     with pytest.raises(Failure) as failure:
         put_secret.put(Secrets(refuses="AccessDeniedException"), "langfuse", KEYS)
 

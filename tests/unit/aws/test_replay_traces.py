@@ -118,7 +118,7 @@ def test_a_log_group_is_read_page_by_page(log):
     assert logs.asked["startTime"] == int(since * 1000)
 
 
-def test_a_log_group_that_is_not_there_is_one_line():
+def test_a_missing_log_group_is_one_line():
     class Logs:
         def get_paginator(self, name):
             return self
@@ -131,7 +131,7 @@ def test_a_log_group_that_is_not_there_is_one_line():
         list(replay_traces.events(Logs(), "/none", 0))
 
 
-def test_without_a_place_to_send_them_it_says_what_to_set(replay):
+def test_without_a_destination_the_message_names_what_to_set(replay):
     with pytest.raises(Failure, match="set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY"):
         replay(LANGFUSE_SECRET_KEY="")
 
@@ -141,7 +141,7 @@ def test_a_wrong_setting_is_named(replay):
         replay(LANGFUSE_HOST="langfuse")
 
 
-def test_a_file_that_is_not_there_is_one_line(replay):
+def test_a_missing_file_is_one_line(replay):
     with pytest.raises(Failure, match="cannot be read"):
         replay(file="nowhere")
 

@@ -61,7 +61,7 @@ def test_every_variant_is_sampled_once_a_round_and_not_always_in_the_same_order(
     assert ({name: len(found) for name, found in samples.items()}, failed) == (dict.fromkeys("abc", 6), {})
 
 
-def test_a_peer_that_fails_is_named_with_the_reason_and_stops_no_other():
+def test_a_peer_that_fails_is_named_with_the_reason_and_the_others_are_measured():
     samples, failed = interleave("peers", {"fine": lambda: 1, "broken": failing}, 3)
     assert samples == {"fine": [1, 1, 1]}
     assert failed == {"broken": "RuntimeError: no room"}
@@ -104,7 +104,7 @@ def test_a_required_variant_that_fails_fails_the_part_with_its_reason():
         interleave("peers", {"ours": failing, "theirs": lambda: 1}, 2, required=("ours",))
 
 
-def test_a_part_that_fails_stops_no_other_and_keeps_earlier_results(measured, tmp_path):
+def test_after_a_part_that_fails_the_others_are_measured_and_earlier_results_are_kept(measured, tmp_path):
     assert measured(layers=lambda: FOUND) == 0
     before = json.loads((tmp_path / "benchmarks.json").read_text())["layers"]
     assert measured(layers=failing, warm=lambda: FOUND) == 1

@@ -69,7 +69,7 @@ def test_a_stream_is_joined_and_a_reset_discards_its_text(session):
     assert session(doubled)._send("question", {"query": "Hi"}, "streamed").text_differs
 
 
-def test_a_stream_without_its_last_event_is_no_answer(session):
+def test_a_stream_without_its_last_event_is_not_an_answer(session):
     outcome = session(stream(("start", {}), ("text", {"text": "Ye"})))._send("x", {}, "streamed")
     assert outcome.result == "no answer"
 

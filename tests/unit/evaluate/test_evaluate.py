@@ -188,14 +188,14 @@ def test_an_unknown_comparison_is_an_error():
         ("", "contains no items"),
     ],
 )
-def test_an_invalid_item_is_one_line_that_says_where(items, line, says):
+def test_an_invalid_item_is_one_line_with_its_position(items, line, says):
     from pathlib import Path
 
     with pytest.raises(Failure, match=says):
         read_items(Path(items(line)))
 
 
-def test_a_missing_file_or_list_of_evaluators_says_what_to_do(tmp_path):
+def test_a_missing_file_or_list_of_evaluators_is_reported_with_the_remedy(tmp_path):
     with pytest.raises(Failure, match="list EVALUATORS"):
         load_evaluators(tmp_path / "none.py")
     (tmp_path / "mine.py").write_text("X = 1")

@@ -31,7 +31,7 @@ def test_the_function_is_the_assembled_asset_and_nothing_else(assembly, tmp_path
     } == files
 
 
-def test_bytecode_beside_the_source_changes_nothing(tmp_path, empty_layers) -> None:
+def test_bytecode_next_to_the_source_changes_nothing(tmp_path, empty_layers) -> None:
     source = tmp_path / "src"
     shutil.copytree(EXAMPLE_AGENT, source, ignore=shutil.ignore_patterns("__pycache__"))
     clean = _synthesize(tmp_path / "clean", empty_layers, source)
@@ -58,7 +58,7 @@ def test_a_layer_not_built_names_the_command(tmp_path) -> None:
         _synthesize(tmp_path / "out", [Layer("strands", tmp_path)])
 
 
-def test_layers_that_did_not_pass_their_gates_together_are_refused(tmp_path, empty_layers) -> None:
+def test_layers_that_were_not_checked_together_are_rejected(tmp_path, empty_layers) -> None:
     with pytest.raises(LayerError, match=r"strands has not passed its checks: run `hatch run check-layers`"):
         _synthesize(tmp_path / "out", empty_layers[:1])
 

@@ -58,7 +58,7 @@ def test_an_application_inference_profile_allows_other_models_through_itself_onl
 
 
 @pytest.mark.parametrize("kind", ["provisioned-model", "imported-model", "custom-model-deployment"])
-def test_what_is_the_accounts_own_is_all_it_needs(kind: str) -> None:
+def test_a_resource_of_the_account_needs_only_its_own_arn(kind: str) -> None:
     arn = f"arn:aws:bedrock:us-east-1:123456789012:{kind}/a1b2c3"
 
     assert accesses(arn, **HERE) == (Access((arn,)),)

@@ -20,11 +20,11 @@ def app(variant, empty_layers, tmp_path, new_app):
     return app
 
 
-def test_the_pack_finds_nothing_in_any_variant(app):
+def test_cdk_nag_finds_nothing_in_any_variant(app):
     app.synth()
 
 
-def test_the_pack_finds_what_is_not_acknowledged(empty_layers, tmp_path, new_app):
+def test_cdk_nag_finds_what_is_not_acknowledged(empty_layers, tmp_path, new_app):
     app = new_app(tmp_path)
     (stack,) = build(app, {}, layers=empty_layers, agents={"handler": EXAMPLE_AGENT})
     everything = iam.PolicyStatement(actions=["s3:*"], resources=["*"])

@@ -27,13 +27,13 @@ def _default(field: Field[Any]) -> str:
     return "" if value in ("", None, ()) else f"`{value}`"
 
 
-def test_every_context_key_stands_there_with_its_variables_and_default() -> None:
+def test_every_context_key_is_listed_with_its_variables_and_default() -> None:
     assert _table("The stack") == [
         (f"`{key.name}`", _spelled(variables(key)), _default(key)) for key in fields(Options)
     ]
 
 
-def test_every_setting_stands_there_with_its_default() -> None:
+def test_every_setting_is_listed_with_its_default() -> None:
     assert _table("The function") == [
         (_spelled(setting.metadata["names"]), _default(setting)) for setting in fields(Settings)
     ]

@@ -23,7 +23,7 @@ def test_nothing_given_is_the_first_plan() -> None:
     )
 
 
-def test_the_context_wins_over_the_environment_and_that_over_the_default() -> None:
+def test_the_context_has_priority_over_the_environment_and_that_over_the_default() -> None:
     environ = {"BEDROCK_MODEL_ID": "us.amazon.nova-pro-v1:0", "MEMORY_MB": "512"}
 
     context = read(Options, {"model_id": "us.amazon.nova-lite-v1:0"}, environ)
@@ -106,7 +106,7 @@ def test_a_wrong_variable_is_named() -> None:
         read(Options, {}, {"MEMORY_MB": "lots"})
 
 
-def test_the_cdks_own_keys_pass() -> None:
+def test_the_context_keys_of_the_cdk_are_accepted() -> None:
     own = {"aws:cdk:bundling-stacks": ["**"], "@aws-cdk/core:newStyleStackSynthesis": True}
 
     assert read(Options, own, {}) == Options()
@@ -198,7 +198,7 @@ def test_the_page_is_for_the_open_url(auth: str, page: str | None, served: bool)
     assert context.settings().page is served
 
 
-def test_otlp_takes_the_place_of_langfuse() -> None:
+def test_otlp_replaces_langfuse() -> None:
     given = {"langfuse_secret": "langfuse", "otlp_endpoint": "https://traces.example.com"}
 
     assert read(Options, given, {}).settings().langfuse_secret_arn == ""
@@ -214,7 +214,7 @@ def test_otlp_takes_the_place_of_langfuse() -> None:
         ("arn:aws:s3:::models", "us-east-1", "is not the ARN of a Bedrock model"),
     ],
 )
-def test_a_region_without_the_model_is_refused_with_what_to_choose(
+def test_a_region_without_the_model_is_rejected_with_the_choices(
     model: str, region: str, remedy: str
 ) -> None:
     with pytest.raises(ModelError) as refused:

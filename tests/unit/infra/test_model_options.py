@@ -28,7 +28,7 @@ def test_with_another_providers_model_the_role_has_no_bedrock_permission(bedrock
     assert bedrock_statements({"model_id": "none"}) == []
 
 
-def test_a_guardrail_alone_can_be_applied(bedrock_statements):
+def test_only_the_guardrail_can_be_applied(bedrock_statements):
     (statement,) = (
         one
         for one in bedrock_statements({"guardrail": "gr123:4"})
@@ -38,7 +38,7 @@ def test_a_guardrail_alone_can_be_applied(bedrock_statements):
     assert "*" not in json.dumps(statement["Resource"])
 
 
-def test_a_knowledge_base_alone_can_be_searched(bedrock_statements):
+def test_only_the_knowledge_base_can_be_searched(bedrock_statements):
     context = {"knowledge_base_id": "ABCDE12345"}
     (statement,) = (one for one in bedrock_statements(context) if one["Action"] == "bedrock:Retrieve")
     assert json.dumps(statement["Resource"]).endswith(':knowledge-base/ABCDE12345"]]}')

@@ -104,7 +104,7 @@ def test_a_module_that_does_not_compile_is_named_with_its_line(agent):
     assert "\n" not in str(error.value)
 
 
-def test_a_folder_without_a_handler_is_refused(tmp_path):
+def test_a_folder_without_a_handler_is_rejected(tmp_path):
     with pytest.raises(AssetError, match=r"no lambda_handler\.py"):
         package(tmp_path)
 
@@ -116,7 +116,7 @@ def test_a_folder_that_holds_only_old_bytecode_is_not_a_module(agent):
     assert package(agent)
 
 
-def test_a_module_with_the_name_of_the_runtime_is_refused(agent):
+def test_a_module_with_the_name_of_the_runtime_is_rejected(agent):
     (agent / "traced_agent").mkdir()
     (agent / "traced_agent" / "__init__.py").touch()
 

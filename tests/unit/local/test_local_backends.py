@@ -27,7 +27,7 @@ def secret(found):
     return value
 
 
-def test_with_nothing_set_all_stays_on_this_machine(bedrock, langfuse):
+def test_without_settings_everything_stays_on_this_machine(bedrock, langfuse):
     model = backends.model({}, bedrock, real=False, region="us-east-1")
     assert model.environment == {MODEL: bedrock.url}
     traces = backends.traces({}, langfuse)
@@ -56,7 +56,7 @@ def test_one_key_of_a_pair_is_not_enough(langfuse, half):
     assert backends.traces({half: "own"}, langfuse).context["langfuse_host"] == langfuse.url
 
 
-def test_the_users_collector_wins_and_its_headers_go_to_a_secret(langfuse):
+def test_the_users_collector_has_priority_and_its_headers_go_to_a_secret(langfuse):
     environ = {
         "LANGFUSE_PUBLIC_KEY": "pk-own",
         "LANGFUSE_SECRET_KEY": "sk-own",
@@ -85,6 +85,6 @@ def test_the_real_bedrock_is_asked_in_the_stacks_region(bedrock):
     assert found == {MODEL: "https://bedrock-runtime.eu-west-1.amazonaws.com", **token}
 
 
-def test_the_real_bedrock_without_credentials_says_what_to_do(bedrock):
+def test_the_real_bedrock_without_credentials_is_reported_with_the_remedy(bedrock):
     with pytest.raises(Failure, match="aws configure sso"):
         backends.model({}, bedrock, real=True, region="us-east-1")

@@ -61,7 +61,7 @@ def test_arithmetic_calls_the_calculator_and_answers_with_its_result(client):
     assert client.converse(**asked)["output"]["message"]["content"] == [{"text": "The answer is 4."}]
 
 
-def test_a_stream_says_what_the_plain_call_says(client):
+def test_a_stream_has_the_content_of_the_plain_call(client):
     plain = client.converse(**ask("Say it"))
     events = list(client.converse_stream(**ask("Say it"))["stream"])
     text = "".join(e["contentBlockDelta"]["delta"]["text"] for e in events if "contentBlockDelta" in e)
@@ -71,7 +71,7 @@ def test_a_stream_says_what_the_plain_call_says(client):
 
 
 @pytest.mark.parametrize("fault", REFUSALS)
-def test_a_directive_in_the_prompt_refuses_in_the_services_words(client, fault):
+def test_a_directive_in_the_prompt_gives_an_error_of_the_service(client, fault):
     status, kind, message = REFUSALS[fault]
     with pytest.raises(ClientError) as refused:
         client.converse_stream(**ask(f"[[{fault}]] please"))
@@ -93,7 +93,7 @@ def test_faults_injected_from_python_occur_that_many_times(bedrock, client):
     assert client.converse(**ask("hello"))["stopReason"] == "end_turn"
 
 
-def test_an_unknown_fault_is_refused_with_the_choices(bedrock):
+def test_an_unknown_fault_is_rejected_with_the_choices(bedrock):
     with pytest.raises(ValueError, match="throttle"):
         bedrock.inject_fault("explode")
 
@@ -116,7 +116,7 @@ def test_an_empty_answer_has_no_content(client):
     assert client.converse(**ask("[[empty]]"))["output"]["message"]["content"] == []
 
 
-def test_a_hang_gives_no_byte(client):
+def test_the_hang_fault_sends_no_byte(client):
     with pytest.raises(ReadTimeoutError):
         client.converse(**ask("[[hang]]"))
 
@@ -133,7 +133,7 @@ def test_every_request_is_kept_for_the_test_to_see(bedrock, client):
     assert "Remember me" in json.dumps(bedrock.requests[-1])
 
 
-def test_other_operations_are_refused(bedrock):
+def test_other_operations_are_rejected(bedrock):
     assert httpx.post(f"{bedrock.url}/model/any/invoke", json={}).status_code == 404
 
 
@@ -172,7 +172,7 @@ def test_calls_are_counted_by_fault_and_rejections_by_message(client):
         assert [count for message, count in server.rejected.items() if "start with a user" in message] == [1]
 
 
-def test_an_emoji_comes_in_two_deltas_that_make_it(client):
+def test_an_emoji_arrives_in_two_deltas(client):
     events = list(client.converse_stream(**ask("[[emoji]] please"))["stream"])
     deltas = [e["contentBlockDelta"]["delta"]["text"] for e in events if "contentBlockDelta" in e]
     assert deltas == ["Good ", "\ud83d", "\ude00", "!"]

@@ -58,7 +58,7 @@ def test_a_wrong_key_is_401_and_nothing_is_kept(langfuse):
     assert langfuse.traces() == []
 
 
-def test_bytes_that_are_no_protobuf_are_400(langfuse):
+def test_bytes_that_are_not_protobuf_are_400(langfuse):
     assert httpx.post(f"{langfuse.url}/v1/traces", content=b"no protobuf").status_code == 400
     zipped = httpx.post(f"{langfuse.url}/v1/traces", content=b"no gzip", headers={"content-encoding": "gzip"})
     assert zipped.status_code == 400

@@ -9,7 +9,7 @@ from tools.aws import put_secret
 from tools.command import Failure
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+def test_the_environment_has_priority_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("LANGFUSE_PUBLIC_KEY=pk-file\nLANGFUSE_SECRET_KEY='sk-file'\nOTHER=x\n")
 

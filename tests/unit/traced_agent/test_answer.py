@@ -71,14 +71,14 @@ def test_a_tool_is_used_and_the_tokens_of_every_call_are_counted(calling):
     assert called.model.requests[1][-1]["content"][0]["toolResult"]["content"] == [{"text": "42"}]
 
 
-def test_no_caller_sees_what_another_asked(calling):
+def test_no_caller_gets_the_conversation_of_another(calling):
     called = calling()
     called.post({"query": "My secret is 1234"})
     called.post({"query": "What was said before?"})
     assert "1234" not in json.dumps(called.model.requests[1])
 
 
-def test_an_answer_cut_by_the_token_limit_is_given_with_its_stop_reason(calling):
+def test_an_answer_that_the_token_limit_shortens_is_returned_with_its_stop_reason(calling):
     status, body, _ = calling(Text("Half an answ", "max_tokens")).post({"query": "Hi"})
     assert (status, body["response"], body["stop_reason"]) == (200, "Half an answ", "max_tokens")
     assert body["usage"]["totalTokens"] == 18
@@ -110,7 +110,7 @@ def test_the_work_after_a_response_starts_once_for_any_response(calling, context
 
 
 @pytest.mark.parametrize("path", ["/health", "/ping"])
-def test_health_says_what_runs_and_asks_no_model(calling, path):
+def test_health_reports_what_runs_and_calls_no_model(calling, path):
     called = calling()
     status, body, _ = called.post(None, method="GET", path=path)
     assert status == 200

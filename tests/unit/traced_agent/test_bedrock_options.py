@@ -68,7 +68,7 @@ def test_other_errors_do_not_switch_models(error):
     assert fallback.requests == []
 
 
-def test_after_text_was_streamed_no_run_switches_models():
+def test_after_text_was_streamed_the_fallback_is_not_used():
     fallback = ScriptedModel("From the fallback.")
     with pytest.raises(ModelThrottledException):
         ask(BreaksOff("First part."), fallback)

@@ -129,7 +129,7 @@ def test_a_failure_is_logged_once_under_its_run_with_its_traceback(calling, capl
     assert "boom" not in str(body)
 
 
-def test_an_answer_without_a_word_is_an_error_of_the_model(calling):
+def test_an_empty_answer_is_a_model_error(calling):
     status, body, _ = calling("").post({"query": "Hi"})
     assert (status, body["error"]["code"]) == (502, "model_error")
 

@@ -56,7 +56,7 @@ def test_a_run_is_one_line_of_json_with_what_it_used(calling, lines):
     assert line["duration_ms"] >= 0
 
 
-def test_a_refusal_is_one_line_with_its_code(calling, lines):
+def test_a_rejected_request_is_one_log_line_with_its_code(calling, lines):
     logs.configure("INFO")
     _, body, _ = calling().post("{")
     [line] = [line for line in lines if line["logger"] == "traced_agent"]

@@ -59,7 +59,7 @@ def test_a_token_that_is_revoked_is_replaced(server, endpoint):
 
 
 @pytest.mark.parametrize("fault", ["client", "garbage", "hang"])
-def test_a_token_endpoint_that_gives_no_token_leaves_the_server_out(server, endpoint, logged, fault):
+def test_a_server_is_omitted_if_its_token_endpoint_gives_no_token(server, endpoint, logged, fault):
     endpoint.fault = fault
     secret = {**CLIENT, "client_id": "unknown"} if fault == "client" else CLIENT
     mcp = mcp_tools(server[0], secret=secret, connect_timeout_s=2, clock=Clock())

@@ -105,7 +105,7 @@ def test_a_faulty_server_is_left_out(respond, caplog, server):
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])
-def test_a_server_that_refuses_is_left_out_and_tried_again_later(status, caplog):
+def test_a_server_that_refuses_is_omitted_and_tried_again_later(status, caplog):
     clock = Clock()
     with refusing(status) as url:
         mcp = McpTools({"bad": {"url": url}}, clock=clock)

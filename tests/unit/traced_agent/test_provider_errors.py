@@ -86,7 +86,7 @@ def test_without_a_usable_time_the_client_waits_5_to_15_s(named):
         ContextWindowOverflowException("too long"),
     ],
 )
-def test_other_errors_are_left_to_their_own_rules(error):
+def test_other_errors_have_their_own_rules(error):
     assert to_api_error(error, "gpt-5") is None
 
 

@@ -66,7 +66,7 @@ def test_what_is_spelled_is_read_back(setting):
     assert Settings.from_env(settings.to_env()) == settings
 
 
-def test_what_is_not_set_or_empty_takes_its_default():
+def test_a_missing_or_empty_value_takes_its_default():
     assert Settings.from_env({}) == Settings.from_env({"MAX_TOKENS": "", "LANGFUSE_HOST": "  "}) == Settings()
     assert Settings().to_env() == {}
 
@@ -82,7 +82,7 @@ def test_an_invalid_value_is_rejected_in_one_line_that_names_the_variable(variab
     assert "sk-1" not in str(refused.value), "an invalid secret is not printed"
 
 
-def test_langfuses_own_name_for_its_host_is_read_too():
+def test_langfuse_base_url_is_read_too():
     assert (
         Settings.from_env({"LANGFUSE_BASE_URL": "https://eu.example.com/"}).langfuse_host
         == "https://eu.example.com"

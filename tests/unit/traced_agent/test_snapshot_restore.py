@@ -14,6 +14,7 @@ import pytest
 from layers.function_asset import RUNTIME
 from tests.example_agent.source import EXAMPLE_AGENT
 from traced_agent.aws import boto3_session
+from traced_agent.first_request import FirstRequest
 from traced_agent.run import Run
 from traced_agent.tracing.spans import RandomIdGenerator
 
@@ -113,3 +114,12 @@ def _in_a_copy():
     os.close(writing)
     with os.fdopen(reading) as read:
         return set(json.load(read).values())
+
+
+def test_copies_of_a_snapshot_have_random_numbers_of_their_own():
+    random.seed(7)
+    first = FirstRequest({"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"})
+    first.arrived()
+    ours = random.random()
+    random.seed(7)
+    assert ours != random.random()

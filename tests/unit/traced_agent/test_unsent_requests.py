@@ -45,7 +45,7 @@ def ask(calling):
         ({"endpoint_url": "http://127.0.0.1:9"}, "cannot be reached"),
     ],
 )
-def test_an_error_before_sending_is_not_reported_as_silence(ask, config, words):
+def test_an_error_before_sending_is_not_reported_as_a_missing_response(ask, config, words):
     status, error = ask(**config)
     assert (status, error["code"]) == (502, "model_error")
     assert words in error["message"]

@@ -38,7 +38,7 @@ def test_one_thread_serves_work_after_work():
     assert len(threads) <= 2
 
 
-def test_a_blocked_thread_delays_no_other_and_is_used_again_later():
+def test_a_blocked_thread_delays_no_other_thread_and_is_used_again_later():
     free, held = threading.Event(), []
     with pytest.raises(DeadlineExceeded):
         run_with_timeout(0.05, lambda: (held.append(threading.get_ident()), free.wait(10)))

@@ -29,7 +29,7 @@ class Backends:
     secrets: Mapping[str, str] = field(default_factory=dict)
     """For Secrets Manager, by name."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """For the function's process, beside what is deployed."""
+    """For the function's process, in addition to those that are deployed."""
 
 
 def traces(environ: Mapping[str, str], langfuse: FakeLangfuse) -> Backends:

@@ -79,6 +79,6 @@ def test_init_fails_if_only_the_issuer_or_the_audience_is_set(variables):
 @pytest.mark.parametrize(
     "issuer", ["issuer", "http://issuer.example.com", "https://u:p@i.example", "https://i/?a=1"]
 )
-def test_an_issuer_that_is_no_https_address_stops_init(issuer):
+def test_an_issuer_without_https_fails_init(issuer):
     with pytest.raises(SettingsError, match=r"^JWT_ISSUER must be .*https URL"):
         Settings.from_env({"JWT_ISSUER": issuer, "JWT_AUDIENCE": "a"})

@@ -172,7 +172,7 @@ def test_anything_but_one_bearer_token_is_rejected(issuer, authorization):
         authenticator.authenticate({"authorization": authorization})
 
 
-def test_the_error_of_a_request_without_a_token_says_to_send_one(issuer):
+def test_the_error_of_a_request_without_a_token_asks_for_one(issuer):
     authenticator = Authenticator([AUDIENCE], ISSUER, IssuerKeys(ISSUER, fetch=issuer.fetch))
     with pytest.raises(ApiError, match=r"A token is required.*Authorization: Bearer TOKEN"):
         authenticator.authenticate({})

@@ -79,7 +79,7 @@ def test_a_key_that_the_issuer_removed_stops_being_valid(keys, issuer, clock):
     assert keys.find("rsa", "RS256") is None
 
 
-def test_an_issuer_that_comes_back_is_asked_again_after_a_minute(keys, issuer, clock):
+def test_an_issuer_that_works_again_is_requested_again_after_a_minute(keys, issuer, clock):
     issuer.failure = OSError("down")
     for _ in range(3):
         with pytest.raises(IssuerError, match="cannot be fetched"):
@@ -102,7 +102,7 @@ def test_a_token_without_a_key_id_needs_a_single_possible_key(keys, issuer):
         del issuer.private["rsa2"]
 
 
-def test_an_issuer_that_hangs_is_waited_for_until_the_time_limit(clock, caplog):
+def test_a_request_to_an_issuer_that_hangs_ends_at_the_time_limit(clock, caplog):
     hanging = threading.Event()
     keys = IssuerKeys(ISSUER, fetch=lambda _: hanging.wait(20), clock=clock, timeout_s=0.05)
     with pytest.raises(IssuerError):
@@ -126,7 +126,7 @@ def test_an_issuer_that_hangs_is_waited_for_until_the_time_limit(clock, caplog):
         ({"issuer": ISSUER, "jwks_uri": "https://i/keys"}, {"keys": [7, {"use": "enc"}]}, "no signing keys"),
     ],
 )
-def test_what_is_not_a_key_set_is_logged_and_gives_no_key(discovery, key_set, message, caplog):
+def test_a_response_that_is_not_a_key_set_is_logged_and_gives_no_key(discovery, key_set, message, caplog):
     def fetch(address):
         answer = discovery if address.endswith("configuration") else key_set
         return answer if isinstance(answer, bytes) else json.dumps(answer).encode()

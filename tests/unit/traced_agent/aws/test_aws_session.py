@@ -77,7 +77,7 @@ def test_the_list_of_services_is_botocores(type_name):
     )
 
 
-def test_a_users_own_data_path_is_botocores_to_read(monkeypatch, tmp_path):
+def test_a_data_path_of_the_user_is_read_by_botocore(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     boto3_session.shared_session.cache_clear()
     loader = boto3_session.shared_session("eu-west-1")._session.get_component("data_loader")

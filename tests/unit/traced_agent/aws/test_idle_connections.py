@@ -144,3 +144,24 @@ def test_every_client_of_the_session_is_known_as_long_as_it_is_used():
     kept = [session.client("s3"), session.client("bedrock-runtime")]
     session.client("secretsmanager")
     assert set(kept) <= set(session.clients)
+
+
+def test_connections_are_closed_when_they_were_idle_for_long():
+    class Clock:
+        now = 100.0
+
+        def __call__(self):
+            return self.now
+
+    class Client:
+        closed = 0
+
+        def close(self):
+            self.closed += 1
+
+    clock, client = Clock(), Client()
+    connections = IdleConnections([client], clock=clock)
+    for pause, closed in ((0, 0), (MAX_IDLE_S, 0), (MAX_IDLE_S + 1, 1), (1, 1)):
+        clock.now += pause
+        with connections:
+            assert client.closed == closed

@@ -124,7 +124,7 @@ def test_bytecode_with_the_path_of_another_place_gets_its_own(layer, tmp_path):
         ["module/__init__.py", "module/__init__.abi3.so"],
     ],
 )
-def test_what_is_not_one_source_module_is_left_to_python(layer, files):
+def test_python_finds_what_is_not_one_source_module(layer, files):
     finder, package = layer(dict.fromkeys(["__init__.py", *files], ""))
 
     assert finder.find_spec(f"{package}.module", importlib.import_module(package).__path__) is None
@@ -171,7 +171,7 @@ def test_after_a_folder_that_can_change_python_decides(layer, tmp_path_factory):
     assert importlib.import_module(package).x == "new"
 
 
-def test_a_module_that_is_nowhere_is_not_found(layer):
+def test_a_missing_module_is_not_found(layer):
     finder, package = layer({"__init__.py": ""})
 
     assert finder.find_spec(f"{package}.missing", importlib.import_module(package).__path__) is None
@@ -179,7 +179,7 @@ def test_a_module_that_is_nowhere_is_not_found(layer):
         importlib.import_module(f"{package}.missing")
 
 
-def test_a_layer_that_is_not_mounted_leaves_all_to_python():
+def test_without_a_mounted_layer_python_finds_everything():
     finder = BytecodeFinder("/opt/python", ["/opt"])
 
     assert finder.find_spec("json") is None

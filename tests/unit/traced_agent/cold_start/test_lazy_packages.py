@@ -36,7 +36,7 @@ def loaded(root):
     return {name.removeprefix(f"{root}.") for name in sys.modules if name.startswith(f"{root}.")}
 
 
-def test_a_name_is_loaded_when_it_is_asked_for_and_not_before(package):
+def test_a_name_is_loaded_at_its_first_use_and_not_before(package):
     root = package('"""Gathers."""\nfrom .a import x\nfrom .b import y as z\n', a="x = 1", b="y = 2")
     module = importlib.import_module(root)
     assert loaded(root) == {"first"}
@@ -97,13 +97,13 @@ def test_a_name_that_is_also_a_modules_stays_the_name(package):
     assert importlib.import_module(f"{root}.inner").a == 1
 
 
-def test_a_module_that_is_not_gathered_is_there_when_it_is_asked_for(package):
+def test_a_module_that_is_not_loaded_is_imported_at_its_first_use(package):
     root = package("from .a import x\n", a="x = 1", b="y = 2")
     assert importlib.import_module(root).b.y == 2
     assert loaded(root) == {"first", "b"}
 
 
-def test_everything_is_what_all_says(package):
+def test_a_star_import_gives_the_names_of_all(package):
     root = package("from .a import x\n__all__ = ['x']\n", a="x = 1")
     there = {}
     exec(f"from {root} import *", there)
@@ -139,7 +139,7 @@ def test_while_one_thread_has_a_package_run_another_gets_what_it_gathers(package
     assert vars(module)["x"] == 1
 
 
-def test_packages_of_others_are_left_alone(package):
+def test_other_packages_are_not_changed(package):
     package("")
     for name in ("json", "strandsx"):
         assert not any(

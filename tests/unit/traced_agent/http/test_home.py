@@ -44,7 +44,7 @@ def test_options_names_get(get):
     assert get(None, method="OPTIONS")["headers"]["allow"] == "GET, POST, HEAD, OPTIONS"
 
 
-def test_without_the_page_there_is_nothing_to_get(get):
+def test_without_the_page_a_get_is_an_error(get):
     assert get(BROWSER, page=False)["statusCode"] == 405
 
 

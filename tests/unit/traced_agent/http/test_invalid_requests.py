@@ -129,12 +129,12 @@ def test_two_content_types_are_rejected_with_the_reason(calling, event):
 
 
 @pytest.mark.parametrize("blank", ["\x1c", "\x1d\x1e\x1f", "\x85", "\u2003", " \n"])
-def test_text_that_bedrock_takes_for_blank_is_rejected(calling, blank):
+def test_text_that_bedrock_considers_blank_is_rejected(calling, blank):
     error, _ = refused(calling().post({"query": blank}), 400, "invalid_request")
     assert (error["field"], error["message"]) == ("query", "query must not be empty")
 
 
-def test_a_body_that_is_not_base64_as_the_event_says_is_rejected(calling):
+def test_a_body_that_is_not_base64_although_the_event_claims_it_is_rejected(calling):
     refused(calling().post('{"query": "x"}', is_base64=True), 400, "invalid_request")
 
 

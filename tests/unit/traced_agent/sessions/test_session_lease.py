@@ -81,7 +81,7 @@ def test_a_lease_that_cannot_be_read_is_taken(store, bucket, ask, content):
     assert ask("hello") == ["hello"]
 
 
-def test_a_lease_says_when_it_ends(store, bucket, clock):
+def test_a_lease_contains_its_end(store, bucket, clock):
     with store.turn("s-1", None, seconds=30):
         [key] = leases(bucket)
         assert json.loads(bucket.objects[key])["until"] == clock.now + 35

@@ -63,7 +63,7 @@ def test_a_second_turn_at_the_same_time_is_rejected(store, ask):
     assert ask("afterwards") == ["afterwards"]
 
 
-def test_a_turn_that_failed_leaves_nothing_behind(store, calling, ask, bucket):
+def test_a_failed_turn_leaves_nothing(store, calling, ask, bucket):
     ask("first")
     before = dict(bucket.objects)
     agent_fails = calling(RuntimeError("model"))
@@ -73,7 +73,7 @@ def test_a_turn_that_failed_leaves_nothing_behind(store, calling, ask, bucket):
     assert ask("third") == ["first", "Yes.", "third"]
 
 
-def test_a_run_that_was_abandoned_writes_into_nothing(store, calling, ask, bucket):
+def test_an_abandoned_run_writes_nothing(store, calling, ask, bucket):
     turn = store.turn("s-1", None, seconds=30)
     abandoned = calling("late").handler.new_agent(session_manager=turn.__enter__().manager)
     turn.__exit__(TimeoutError, TimeoutError(), None)
@@ -102,7 +102,7 @@ def test_the_model_is_shown_the_latest_messages_of_a_long_session(ask):
     assert len(shown) <= 41
 
 
-def test_a_bucket_out_of_reach_is_no_fault_of_the_models(bucket, ask):
+def test_an_unreachable_bucket_is_not_a_model_error(bucket, ask):
     def unreachable(operation, key):
         raise EndpointConnectionError(endpoint_url="https://bucket")
 
@@ -123,7 +123,7 @@ def test_through_the_handler_only_a_session_id_opens_a_session(calling, store, b
     assert [len(messages) for messages in called.model.requests] == [1, 1, 3]
 
 
-def test_through_the_handler_a_busy_session_is_409_before_the_model_is_asked(calling, store):
+def test_a_busy_session_is_409_before_the_model_is_called(calling, store):
     called = calling("Yes.")
     called.handler = replace(called.handler, sessions=store)
     with store.turn("s-1", None, seconds=30):
@@ -175,7 +175,7 @@ def test_a_late_write_of_an_overdue_turn_does_not_overwrite_the_next(store, buck
 
 
 @pytest.mark.parametrize("slow", ["get", "put", "delete"])
-def test_a_slow_bucket_costs_no_more_than_the_time_that_is_left(store, bucket, calling, slow):
+def test_a_slow_bucket_takes_at_most_the_remaining_time(store, bucket, calling, slow):
     hold = threading.Event()
     bucket.refuses = lambda operation, key: hold.wait(10) if operation == slow else None
     began = time.monotonic()

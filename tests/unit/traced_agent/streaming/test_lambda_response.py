@@ -96,7 +96,7 @@ def test_the_invocation_id_is_echoed_where_lambda_gives_one(client_class):
     assert "Lambda-Runtime-Invocation-Id: inv-7" in api.head
 
 
-def test_the_runtime_clients_own_post_passes_over_an_answered_request_once_and_no_other(client_class):
+def test_the_runtime_clients_post_is_skipped_once_for_an_answered_request_only(client_class):
     client = client_class()
     with RuntimeApi() as api:
         StreamingRuntime(client_class, api.address).post("req-1", OK, deadline=soon())
@@ -133,9 +133,7 @@ def test_an_error_after_the_answer_has_begun_is_not_posted_a_second_time(client_
     ],
     ids=["no client", "no class", "no posts", "other arguments"],
 )
-def test_a_runtime_client_of_another_build_is_left_alone_with_a_log_line_and_a_metric(
-    modules, caplog, capsys
-):
+def test_an_unknown_runtime_client_is_not_changed_and_is_reported_in_log_and_metrics(modules, caplog, capsys):
     assert StreamingRuntime.find({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}, modules) is None
     assert "responses are buffered" in caplog.text
     [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -147,7 +145,7 @@ def test_the_runtime_client_is_taken_over_where_it_is_as_needed(client_class):
     assert StreamingRuntime.find({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}, modules)
 
 
-def test_a_client_that_disconnects_disturbs_neither_the_run_nor_its_end(client_class, caplog):
+def test_a_client_that_disconnects_does_not_affect_the_run(client_class, caplog):
     with RuntimeApi(hurry=1) as api:
         stream = StreamingRuntime(client_class, api.address).open("req-1", OK, deadline=soon())
         for _ in range(200):
@@ -156,7 +154,7 @@ def test_a_client_that_disconnects_disturbs_neither_the_run_nor_its_end(client_c
     assert caplog.text.count("the client closed the stream") == 1
 
 
-def test_a_reader_that_reads_nothing_is_waited_for_until_the_deadline_and_no_longer(client_class):
+def test_a_client_that_reads_nothing_is_disconnected_at_the_deadline(client_class):
     never = threading.Event()
     with RuntimeApi(pace=never) as api:
         stream = StreamingRuntime(client_class, api.address).open("req-1", OK, deadline=time.time())
@@ -187,7 +185,7 @@ def test_a_rejected_stream_is_logged(client_class, caplog):
     assert "413" in caplog.text
 
 
-def test_memory_stays_flat_however_long_the_answer():
+def test_memory_stays_flat_for_any_length_of_the_answer():
     class Sink:
         sock = SimpleNamespace(settimeout=lambda seconds: None)
 

@@ -75,7 +75,7 @@ def test_on_a_streaming_url_other_answers_are_posted_whole_in_its_format():
     assert answered(api) == (200, {"cache-control": "no-store", **ANSWER.headers}, ANSWER.body)
 
 
-def test_an_answer_that_needs_no_agent_is_posted_as_well():
+def test_an_answer_without_a_run_of_the_agent_is_posted_too():
     with RuntimeApi() as api, streamed_by(api) as reply:
         reply.finish(REFUSAL)
     assert answered(api)[0] == 504

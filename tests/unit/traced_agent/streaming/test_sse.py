@@ -47,7 +47,7 @@ def test_any_text_of_the_model_stays_inside_its_event(text, events, written):
     assert written.events == [("text", {"text": text})]
 
 
-def test_text_and_tools_are_passed_on_and_nothing_else(events, written):
+def test_only_text_and_tools_are_sent(events, written):
     events.on_event(init_event_loop=True)
     events.on_event(event={"contentBlockDelta": {"delta": {"text": "raw"}}})
     events.on_event(data="Let me see. ", delta={"text": "Let me see. "})
@@ -75,7 +75,7 @@ def test_text_and_tools_are_passed_on_and_nothing_else(events, written):
     ]
 
 
-def test_the_closing_event_is_the_answer_itself_and_the_last_word(events, written):
+def test_the_last_event_contains_the_answer(events, written):
     events.close("result", '{"success": true}')
     events.on_event(data="an abandoned run talks on")
     events.close("error", "{}")
@@ -95,7 +95,7 @@ def test_a_silence_is_broken_by_comments_until_the_end(written):
     assert len(written.parts) == said
 
 
-def test_a_comment_is_no_event():
+def test_a_comment_is_not_an_event():
     assert HEARTBEAT.startswith(b":")
     assert HEARTBEAT.endswith(b"\n\n")
 
@@ -129,7 +129,7 @@ def test_events_from_many_threads_never_run_into_each_other():
     assert b"".join(wire) == encode_event("text", '{"text": "ab"}') * 400
 
 
-def test_tool_details_are_sent_only_when_asked_for(written):
+def test_tool_details_are_sent_only_if_they_are_requested(written):
     events = SseWriter(written, silence_s=60, tool_details=True)
     use = {"toolUseId": "1", "name": "clock", "input": {"timezone": "UTC"}}
     content = [{"text": "Noon"}, {"json": {"hour": 12}}, {"image": {"format": "png"}}]

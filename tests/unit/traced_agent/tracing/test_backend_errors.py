@@ -19,7 +19,7 @@ def test_a_batch_that_is_too_large_is_split(traced, backend):
     assert traced.metrics == {"TracesExported": 1}
 
 
-def test_a_span_that_is_too_large_is_sent_with_its_values_cut(traced, backend):
+def test_a_span_that_is_too_large_is_sent_with_shorter_values(traced, backend):
     def behave(handler, spans):
         too_large = any(span.ByteSize() > 20_000 for span in spans)
         return backend.say(handler, 413) if too_large else backend.accept(handler, spans)
@@ -102,7 +102,7 @@ def test_spans_that_an_accepting_backend_rejects_are_counted(traced, backend, ca
 
 
 @pytest.mark.parametrize("text", ["half a pair \ud83d", "\x00", "ünïcödé 🙂", b"\xff\xfe".decode("latin-1")])
-def test_text_that_is_not_utf8_does_not_cost_the_batch(traced, backend, text):
+def test_invalid_utf8_does_not_lose_the_batch(traced, backend, text):
     traced.run("root", text, text=text, texts=(text, "fine"))
     traced.run("other", text="fine")
     traced.export()
@@ -121,14 +121,14 @@ def test_a_span_that_cannot_be_encoded_does_not_take_the_others_with_it(traced, 
     assert "it cannot be encoded" in caplog.text
 
 
-def test_a_value_without_end_is_cut(traced, backend):
+def test_a_very_long_value_is_shortened(traced, backend):
     traced.run("root", text="x" * 3_000_000)
     traced.export()
     (text,) = (pair.value.string_value for pair in backend.spans[0].attributes if pair.key == "text")
     assert len(text) == 1_000_000
 
 
-def test_the_memory_for_waiting_runs_is_bounded_and_the_oldest_go_first(tracing_to, backend, caplog):
+def test_the_memory_for_waiting_runs_is_bounded_and_the_oldest_are_dropped_first(tracing_to, backend, caplog):
     traced = tracing_to(backend.url, backlog_bytes=50_000)
     backend.behave = backend.answering(503)
     for number in range(10):
@@ -154,7 +154,7 @@ def test_nothing_secret_is_logged(tracing_to, backend, caplog):
     assert "CANARY" not in caplog.text + repr(traced.queue._backend.client)
 
 
-def test_a_key_that_is_not_fit_for_a_header_is_not_quoted(tracing_to, backend, caplog):
+def test_a_key_that_is_invalid_in_a_header_is_not_quoted(tracing_to, backend, caplog):
     traced = tracing_to(backend.url)
     for broken in ("CANARY\n", "CANARY\u2026"):
         traced.queue._backend.client.headers["authorization"] = broken

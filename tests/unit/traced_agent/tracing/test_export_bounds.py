@@ -30,7 +30,7 @@ def test_a_faulty_backend_delays_an_export_at_most_by_its_time_limit(traced, bac
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_backend_that_takes_no_connection_holds_an_export_no_longer(tracing_to, unconnectable, scheme):
+def test_a_backend_that_accepts_no_connection_delays_an_export_no_longer(tracing_to, unconnectable, scheme):
     traced = tracing_to(f"{scheme}://{unconnectable}/v1/traces")
     traced.run("one")
     assert traced.export(BUDGET_S) < BUDGET_S + SLACK_S
@@ -38,14 +38,14 @@ def test_a_backend_that_takes_no_connection_holds_an_export_no_longer(tracing_to
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_backend_that_never_says_a_word_holds_an_export_no_longer(tracing_to, silent, scheme):
+def test_a_backend_that_never_responds_delays_an_export_no_longer(tracing_to, silent, scheme):
     traced = tracing_to(f"{scheme}://{silent}/v1/traces")
     traced.run("one")
     assert traced.export(BUDGET_S) < BUDGET_S + SLACK_S
     assert traced.waiting == ["one"]
 
 
-def test_a_cut_connection_leaves_no_thread_behind(traced, backend):
+def test_a_closed_connection_leaves_no_thread(traced, backend):
     backend.behave = backend.drip_headers
     traced.run("one")
     traced.export(BUDGET_S)
@@ -60,7 +60,7 @@ def test_a_refused_connection_is_tried_twice(tracing_to, unused_address, caplog)
     assert "cannot be reached" in caplog.text
 
 
-def test_a_backend_that_is_busy_for_a_moment_is_asked_again_within_the_export(traced, backend):
+def test_an_export_is_repeated_once_for_a_busy_backend(traced, backend):
     answers = [503, 200]
 
     def behave(handler, spans):
@@ -98,7 +98,7 @@ def test_an_export_without_time_sends_nothing_and_keeps_everything(traced, backe
     assert backend.names == ["one"]
 
 
-def test_two_exports_at_once_send_nothing_twice(traced, backend):
+def test_two_exports_at_the_same_time_send_nothing_twice(traced, backend):
     def slow(handler, spans):
         time.sleep(0.2)
         backend.accept(handler, spans)
@@ -113,7 +113,7 @@ def test_two_exports_at_once_send_nothing_twice(traced, backend):
     assert sorted(backend.names) == ["a", "one"]
 
 
-def test_an_export_that_is_still_under_way_is_waited_for_and_not_doubled(tracing_to):
+def test_an_export_in_progress_is_awaited_and_not_repeated(tracing_to):
     """A destination that cannot be cut off, in a look-up of a name, say."""
     go_on, sent = threading.Event(), []
 
@@ -143,7 +143,7 @@ def test_an_export_that_is_still_under_way_is_waited_for_and_not_doubled(tracing
     assert traced.metrics["TracesExported"] == 2
 
 
-def test_an_sdk_that_hangs_over_scores_holds_nothing(tracing_to, backend):
+def test_an_sdk_that_hangs_delays_no_export(tracing_to, backend):
     from_the_author = threading.Event()
     traced = tracing_to(backend.url)
     traced.queue._backend.flush_sdk = lambda: from_the_author.wait(20)

@@ -92,7 +92,7 @@ def test_a_backend_that_fails_loses_no_feedback(scoring, langfuse, caplog, fault
     assert exporting.metrics == {"FeedbackExported": 1}
 
 
-def test_a_backend_that_hangs_holds_an_export_no_longer_than_its_budget(scoring, langfuse):
+def test_a_backend_that_hangs_delays_an_export_at_most_for_its_budget(scoring, langfuse):
     tracer, exporting = scoring()
     langfuse.api_faults.inject("hang")
     tracer.add_score("user-feedback", TRACE_ID, 1, None)

@@ -86,7 +86,7 @@ def test_a_request_that_a_kept_connection_loses_is_sent_again(tracing_to, backen
     assert len(connections) == 2
 
 
-def test_a_new_connection_that_fails_is_not_tried_again_at_once(tracing_to, backend, connections):
+def test_a_new_connection_that_fails_is_not_tried_again_immediately(tracing_to, backend, connections):
     backend.behave = backend.close_at_once
     traced = tracing_to(To(backend.url))
     traced.run("one")

@@ -53,7 +53,7 @@ def other_backend():
 
 @pytest.mark.parametrize("early", ["", "get_client", "client with mask", "auto-instrumentation"])
 @pytest.mark.parametrize("content", ["full", "metadata"])
-def test_a_provider_or_client_of_the_users_changes_neither_the_trace_nor_its_privacy(
+def test_a_provider_or_client_of_the_user_changes_neither_the_trace_nor_its_privacy(
     langfuse, other_backend, early, content
 ):
     asked = Asked(
@@ -121,7 +121,7 @@ def test_a_client_created_before_the_secret_is_read_becomes_active_with_its_argu
     assert ("CANARY-PROMPT" in json.dumps(trace_view(trace)["input"])) is not masked
 
 
-def test_a_client_before_traced_agent_is_an_error_that_says_what_to_do(langfuse):
+def test_a_client_before_traced_agent_is_an_error_with_the_remedy(langfuse):
     asked = Asked(langfuse, EARLY="client before traced_agent")
     assert asked.code != 0
     assert "import traced_agent first" in asked.log
@@ -159,7 +159,7 @@ def asked_with():
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
     ],
 )
-def test_an_invalid_variable_of_another_library_costs_neither_the_answer_nor_the_trace(
+def test_an_invalid_variable_of_another_library_loses_neither_the_answer_nor_the_trace(
     asked_with, name, value
 ):
     asked = asked_with(name, value)

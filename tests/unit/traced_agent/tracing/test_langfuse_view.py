@@ -73,7 +73,7 @@ def test_a_configured_project_id_is_not_requested(langfuse):
     assert langfuse.api_requests == []
 
 
-def test_a_failed_model_call_uses_no_tokens_and_the_run_says_why(langfuse):
+def test_a_failed_model_call_uses_no_tokens_and_the_run_has_the_reason(langfuse):
     asked = Asked(langfuse, MODEL="fails")
     assert asked.body["error"]["code"] == "internal_error"
     assert asked.view["level"] == "ERROR"

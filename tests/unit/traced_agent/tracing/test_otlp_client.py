@@ -96,7 +96,7 @@ def test_a_backend_with_an_untrusted_certificate_gets_nothing(tracing_to, tls, c
     assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
 
 
-def test_a_proxy_is_asked_where_the_environment_names_one(tracing_to, backend, monkeypatch):
+def test_a_proxy_of_the_environment_is_used(tracing_to, backend, monkeypatch):
     monkeypatch.setenv("http_proxy", backend.url.removesuffix("/v1/traces"))
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -108,7 +108,7 @@ def test_a_proxy_is_asked_where_the_environment_names_one(tracing_to, backend, m
     assert headers["Host"] == "collector.invalid:4318"
 
 
-def test_a_host_that_needs_none_is_asked_itself(tracing_to, backend, monkeypatch, unused_address):
+def test_a_host_in_no_proxy_is_requested_directly(tracing_to, backend, monkeypatch, unused_address):
     monkeypatch.setenv("http_proxy", f"http://{unused_address}")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     traced = tracing_to(backend.url)
@@ -134,7 +134,7 @@ def export_through_proxy(tracing_to, tls, certificate, monkeypatch):
         yield export
 
 
-def test_the_credentials_of_a_proxy_are_sent_to_it_alone(export_through_proxy, tls):
+def test_the_credentials_of_a_proxy_are_sent_only_to_it(export_through_proxy, tls):
     proxy, _ = export_through_proxy("user:p%40ss%3Aword%2F1@")
     _, backend = tls
     assert proxy.statuses == [200]

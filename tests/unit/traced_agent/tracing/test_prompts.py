@@ -80,7 +80,7 @@ def test_a_missing_or_malformed_prompt_leads_to_the_fallback_one_line_and_a_metr
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip", "close", "html", "unavailable", "unauthorized"])
-def test_a_server_that_fails_holds_init_no_longer_than_the_limit(langfuse, caplog, fault):
+def test_a_server_that_fails_delays_init_at_most_for_the_limit(langfuse, caplog, fault):
     langfuse.api_faults.inject(fault)
     fetched = Fetched(langfuse)
     fetched.source.fetch(0.5)

@@ -37,7 +37,7 @@ def test_every_span_carries_session_user_tags_and_metadata(recorded):
         }
 
 
-def test_the_root_holds_the_query_and_the_answer(recorded):
+def test_the_root_has_the_query_and_the_answer(recorded):
     with recorded.observe() as observation:
         observation.answer({"response": "Hello"})
     root = recorded.spans()["query"]
@@ -69,7 +69,7 @@ def test_with_plain_otlp_there_are_ids_and_no_langfuse_addresses():
     assert recorded.spans()["query"].attributes["langfuse.trace.metadata.k"] == "v"
 
 
-def test_untraced_everything_is_null_and_nothing_is_recorded():
+def test_without_tracing_the_ids_are_null_and_nothing_is_recorded():
     with RunTracer().observe(name="query", run_id="r", query={}) as observation:
         observation.answer({"response": "x"})
         observation.fail("code", "message")
@@ -102,7 +102,7 @@ def test_a_current_span_of_other_code_is_not_the_parent(recorded):
     assert runs == [["query"], ["outside"]]
 
 
-def test_a_failed_run_says_why(recorded):
+def test_a_failed_run_has_the_reason(recorded):
     with recorded.observe() as observation:
         observation.fail("model_throttled", "try later")
     root = recorded.spans()["query"]

@@ -73,7 +73,7 @@ def test_only_account_numbers_and_invalid_utf8_are_replaced(converted, text, sen
     assert converted(text=text).attributes["text"] == sent
 
 
-def test_no_attribute_is_lost_to_half_a_surrogate_pair(converted, caplog):
+def test_half_of_a_surrogate_pair_loses_no_attribute(converted, caplog):
     caplog.set_level(logging.WARNING)
     sent = encode([converted(gen_ai__tool__call__result="half \ud83d of it")])
     assert b"half ? of it" in sent

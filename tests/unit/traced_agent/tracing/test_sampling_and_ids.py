@@ -89,7 +89,7 @@ def test_a_span_without_a_run_is_a_run_by_itself(recorded):
     assert recorded.spans()["mine"].attributes["a"] == 1
 
 
-def test_the_resource_says_which_function_environment_and_release():
+def test_the_resource_has_the_function_the_environment_and_the_release():
     environ = {"AWS_LAMBDA_FUNCTION_NAME": "fn"}
     about = build_resource(environ, version="1.2", environment="prod", release="r9").attributes
     assert about["service.name"] == "fn"

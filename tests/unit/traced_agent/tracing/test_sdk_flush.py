@@ -57,7 +57,7 @@ def test_a_score_needs_a_flush_until_it_is_sent(exporter):
     assert not langfuse.needs_flush()
 
 
-def test_a_users_own_processor_needs_a_flush(exporter):
+def test_a_processor_of_the_user_needs_a_flush(exporter):
     langfuse, provider = exporter
 
     provider.add_span_processor(SpanProcessor())

@@ -52,7 +52,7 @@ def test_headers_of_a_collector_can_come_from_the_environment(backend, tracing_t
         ('["CANARY"]', "must hold headers"),
     ],
 )
-def test_a_secret_that_is_wrong_costs_the_trace_and_one_clear_line(collecting, backend, caplog, secret, says):
+def test_a_wrong_secret_loses_the_trace_and_writes_one_line(collecting, backend, caplog, secret, says):
     traced, _ = collecting(secret)
     for _ in range(2):
         traced.run("one")
@@ -81,7 +81,7 @@ def test_a_corrected_secret_is_used_without_a_restart(collecting, backend):
         EndpointConnectionError(endpoint_url="x"),
     ],
 )
-def test_secrets_manager_in_trouble_keeps_the_spans(collecting, backend, trouble):
+def test_spans_are_kept_while_secrets_manager_fails(collecting, backend, trouble):
     traced, _ = collecting(trouble, "api-key=k")
     traced.run("one")
     traced.export()

@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from traced_agent.tracing import spool
 
 
-def test_a_run_that_must_be_dropped_goes_to_the_log_instead(tracing_to, backend):
+def test_a_dropped_run_is_written_to_the_log(tracing_to, backend):
     traced = tracing_to(backend.url, spool_to_log=True, backlog_bytes=15_000)
     backend.behave = backend.answering(503)
     for name in ("first", "second"):
@@ -26,7 +26,7 @@ def test_a_run_that_must_be_dropped_goes_to_the_log_instead(tracing_to, backend)
     assert {span.trace_id.hex() for span in spans} == {found.trace_id}
 
 
-def test_without_it_nothing_of_a_run_is_logged(tracing_to, backend, caplog):
+def test_without_the_spool_nothing_of_a_run_is_logged(tracing_to, backend, caplog):
     traced = tracing_to(backend.url, backlog_bytes=10)
     backend.behave = backend.answering(503)
     traced.run("one", text="CANARY")
@@ -57,11 +57,11 @@ def test_records_are_found_among_other_lines_in_any_order_and_each_once():
     ]
 
 
-def test_a_record_is_found_behind_what_a_log_puts_before_it():
+def test_a_record_is_found_after_the_prefix_of_a_log_line():
     (line,) = spool.records("3" * 32, b"three")
     assert list(spool.read([f"2026-11-23T00:00:00Z\t{line}\n"])) == [spool.Spooled("3" * 32, b"three")]
 
 
-def test_a_run_of_which_a_record_is_missing_is_not_sent_by_halves():
+def test_a_run_with_a_missing_record_is_not_sent_in_part():
     lines = list(spool.records("4" * 32, random.Random(4).randbytes(600_000)))
     assert list(spool.read(lines[1:])) == []

@@ -172,7 +172,7 @@ def test_without_content_structure_timing_usage_and_errors_are_kept(traced):
     assert failed.root.attributes["langfuse.trace.metadata.n"] == '"1"'
 
 
-def test_a_tool_that_raises_is_marked_where_it_happened_and_the_run_is_not(traced):
+def test_a_tool_that_raises_marks_its_own_span_and_not_the_run(traced):
     full, _ = traced
     (failed,) = (trace for trace in full if any(span.status == "error" for span in trace.spans))
     assert [span.name for span in failed.spans if span.status == "error"] == ["execute_tool look_up"]

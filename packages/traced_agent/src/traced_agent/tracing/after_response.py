@@ -111,7 +111,7 @@ class Extension:
                 event = self._next()
                 failures = 0
                 self._export_after(event, export, budget_s)
-            except BaseException as error:  # noqa: BLE001 - a thread that dies here hangs the environment
+            except BaseException as error:  # noqa: BLE001 - if this thread ends, the environment hangs
                 failures += isinstance(error, OSError | http.client.HTTPException)
                 logger.warning("export after the response failed: %s: %s", type(error).__name__, error)
                 time.sleep(self._pause_s)

@@ -9,7 +9,7 @@ from traced_agent.settings import Settings
 from traced_agent.tracing import after_response
 
 
-def test_it_registers_for_invocations_and_nothing_else(started, aws):
+def test_it_registers_for_invocations_only(started, aws):
     """Lambda refuses an internal extension that wants SHUTDOWN."""
     assert aws.registered == [("/2020-01-01/extension/register", "traced-agent", {"events": ["INVOKE"]})]
 

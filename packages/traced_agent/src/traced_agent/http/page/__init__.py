@@ -1,6 +1,6 @@
 """The page for trying the agent in a browser: one HTML document that loads nothing else.
 
-`page.html` is the frame; the style sheet and the scripts beside it are inserted into it.
+`page.html` is the frame; the style sheet and the scripts next to it are inserted into it.
 """
 
 import base64

@@ -1,7 +1,11 @@
+"""Lines of metrics in CloudWatch's embedded metric format."""
+
 import io
 import json
 import subprocess
 import sys
+
+import pytest
 
 from traced_agent import metrics
 
@@ -19,7 +23,7 @@ def test_a_line_is_what_cloudwatch_makes_metrics_of():
     assert "B" not in line
 
 
-def test_nothing_counted_writes_nothing():
+def test_without_counts_nothing_is_written():
     out = io.StringIO()
     metrics.emit({"A": 0}, out=out)
     metrics.emit({}, out=out)
@@ -32,3 +36,13 @@ def test_the_names_are_read_without_importing_anything_heavy():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("text", ["half", "half a line", "line\n"])
+def test_a_tools_unfinished_line_does_not_join_a_metrics_line(monkeypatch, capsys, text):
+    monkeypatch.setattr(sys, "stdout", metrics.LineTracker(sys.stdout))
+    sys.stdout.write(text)
+    metrics.emit({"A": 1})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == text.strip()
+    assert json.loads(lines[1])["A"] == 1

@@ -37,12 +37,12 @@ def test_a_program_reads_the_log_as_the_function_wrote_it():
     assert shown == json.dumps(LINE) + "\nSTART RequestId: 1\n"
 
 
-def test_a_person_reads_time_level_message_and_what_else_there_is():
+def test_a_log_line_for_people_has_time_level_message_and_other_fields():
     _, shown = logged(LINE, "START RequestId: 1", pretty=True)
     assert plain(shown) == "18:23:41 WARNING not so well run_id=abc\nSTART RequestId: 1\n"
 
 
-def test_a_person_reads_of_a_traceback_the_functions_own_frames_and_the_last():
+def test_a_traceback_for_people_has_the_functions_frames_and_the_last_one():
     own, library = '  File "/var/task/a.py", line 1\n    a()\n', '  File "/opt/b.py", line 2\n    b()\n'
     failed = {**LINE, "stackTrace": [own, library, library, library], "errorType": "E", "errorMessage": "why"}
     _, shown = logged(failed, pretty=True)
@@ -68,7 +68,7 @@ def test_a_request_that_is_over_without_its_trace_is_not_waited_for():
 
 
 @pytest.mark.parametrize("odd", ["{not json", "[1]", "", '{"level": null}'])
-def test_an_odd_line_is_shown_as_it_is(odd):
+def test_a_line_in_another_format_is_shown_unchanged(odd):
     assert plain(logged(odd, pretty=True)[1]) in (f"{odd}\n", "")
 
 
