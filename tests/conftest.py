@@ -12,8 +12,6 @@ from tools.local.cloud import host_check
 _PREFIXES = ("AWS_", "LANGFUSE_", "OTEL_", "BEDROCK_", "CDK_")
 _KEPT = ("AWS_CA_BUNDLE",)
 _UNIT = Path(__file__).parent / "unit"
-_SECOND_TRY = tuple(_UNIT.parent / name for name in ("integration", "e2e"))
-"""Tests whose processes wait for each other. On a busy machine, one of them may respond too late."""
 _ONE_PROCESS = ("tests/unit/infra/",)
 """Folders whose files share an expensive start: the CDK with its Node process takes seconds to load."""
 _SLOWEST_FIRST = (
@@ -42,13 +40,11 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Stop with one line on a host that cannot run the layers, unless all tests are unit tests.
 
-    A test of several processes runs a second time if it fails, and the report lists it under `RERUN`.
-    The slowest files come first.
+    Each test that fails runs a second time, and the report lists it under `RERUN`: processes, threads and servers
+    of a test wait for each other, and on a busy machine one of them may respond too late.
     """
-    items.sort(key=lambda item: _rank(item.nodeid))
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in _SECOND_TRY):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+        item.add_marker(pytest.mark.flaky(reruns=1))
     if all(item.path.is_relative_to(_UNIT) for item in items):
         return
     try:

@@ -29,9 +29,12 @@ def test_the_role_can_read_the_secret_and_not_invoke_bedrock(blocks, new_app, em
     template = json.loads(next(tmp_path.glob("*.template.json")).read_text("utf-8"))
     text = json.dumps(template["Resources"])
     assert "secretsmanager:GetSecretValue" in text
-    assert "OPENAI_SECRET_ARN" in text
+    assert "API_KEY_SECRET_ARN" in text
     assert "bedrock:" not in text
 
 
 def test_the_agents_code_compiles(blocks):
-    compile(blocks["agent.py"], "agent.py", "exec")
+    agents = [title for title in blocks if title.startswith("agent.py")]
+    assert len(agents) == 3
+    for title in agents:
+        compile(blocks[title], title, "exec")

@@ -27,6 +27,12 @@ def _log_levels():
         logger.setLevel(level)
 
 
+@pytest.fixture
+def own_records(caplog):
+    """Gives the log records of the runtime, without those of libraries that other tests have left running."""
+    return lambda: [record for record in caplog.records if record.name.startswith("traced_agent")]
+
+
 def _children(name):
     return [known for known in list(logging.root.manager.loggerDict) if known.startswith(f"{name}.")]
 

@@ -105,28 +105,23 @@ def test_a_faulty_server_is_left_out(respond, caplog, server):
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])
-def test_a_server_that_refuses_is_omitted_and_tried_again_later(status, caplog):
+def test_a_server_that_refuses_is_omitted_and_tried_again_later(status, own_records):
     clock = Clock()
     with refusing(status) as url:
         mcp = McpTools({"bad": {"url": url}}, clock=clock)
         assert mcp.add_to([]) == mcp.add_to([]) == []
-        assert len(own(caplog.records)) == 1
+        assert len(own_records()) == 1
         clock.now += 100
         mcp.add_to([])
-    assert len(own(caplog.records)) == 2
+    assert len(own_records()) == 2
 
 
-def own(records):
-    """Without the lines of libraries that other tests have left running."""
-    return [record for record in records if record.name.startswith("traced_agent")]
-
-
-def test_a_server_that_is_down_is_left_out(caplog):
+def test_a_server_that_is_down_is_left_out(own_records):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/mcp"
         assert McpTools({"down": {"url": url}}).add_to([]) == []
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert [record.levelno for record in own_records()] == [logging.WARNING]
 
 
 def test_a_tool_with_the_name_of_ours_is_left_out(server, caplog):
