@@ -40,8 +40,8 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Stop with one line on a host that cannot run the layers, unless all tests are unit tests.
 
-    Each test that fails runs a second time, and the report lists it under `RERUN`: processes, threads and servers
-    of a test wait for each other, and on a busy machine one of them may respond too late.
+    Each test that fails runs a second time, and the report lists it under `RERUN`: processes and servers of a
+    test wait for each other, and on a busy machine one of them may respond too late.
     """
     for item in items:
         item.add_marker(pytest.mark.flaky(reruns=1))

@@ -176,7 +176,11 @@ def report(found: Findings) -> Part:
             none_of("streams whose joined text lacks the answer", sum(one.text_differs for one in outcomes)),
             none_of("internal errors, and requests without an answer", len(unexplained)),
             at_most("kinds of faults that were not injected", len(FAULTS.keys() - found.injected.keys()), 0),
-            at_most("memory at the end over the beginning", growth(found.processes), MEMORY_GROWTH),
+            at_most(
+                "memory of an environment at its end over its beginning",
+                growth(found.processes),
+                MEMORY_GROWTH,
+            ),
         ],
     )
 

@@ -32,12 +32,16 @@ def sample(pids: Iterable[int]) -> dict[int, ProcessFigures]:
 
 
 def growth(samples: Sequence[Mapping[int, ProcessFigures]]) -> float:
-    """The memory in the last sample over that in the first, of the environments in both.
+    """The memory in an environment's last sample over that in its first: the median of all environments.
 
-    Without an environment in both it is infinite: all of them have ended.
+    An environment that ends is replaced, so each counts with the samples that it has, two at least. Without
+    such an environment the growth is infinite: none of them worked for long.
     """
-    first, last = samples[0], samples[-1]
-    ratios = [last[pid].resident_mb / first[pid].resident_mb for pid in first.keys() & last.keys()]
+    of_each: dict[int, list[float]] = {}
+    for figures in samples:
+        for pid, one in figures.items():
+            of_each.setdefault(pid, []).append(one.resident_mb)
+    ratios = [taken[-1] / taken[0] for taken in of_each.values() if len(taken) > 1]
     return statistics.median(ratios) if ratios else float("inf")
 
 

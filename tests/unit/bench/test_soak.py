@@ -158,9 +158,11 @@ def test_a_fault_that_was_not_injected_is_counted():
     assert bench(["soak"], measure=lambda _: part) == 0, "a short run has few faults, and does not fail"
 
 
-def test_memory_growth_is_that_of_the_environments_that_still_run():
+def test_memory_growth_is_that_of_each_environment_from_its_first_to_its_last_sample():
     first = {1: ProcessFigures(100.0, 1, 1), 2: ProcessFigures(50.0, 1, 1)}
-    assert growth([first, {1: ProcessFigures(110.0, 1, 1), 3: ProcessFigures(900.0, 1, 1)}]) == 1.1
+    second = {1: ProcessFigures(110.0, 1, 1), 3: ProcessFigures(200.0, 1, 1)}
+    assert growth([first, second]) == 1.1
+    assert growth([first, second, {3: ProcessFigures(260.0, 1, 1)}]) == pytest.approx(1.2)
     assert growth([first, {3: ProcessFigures(100.0, 1, 1)}]) == float("inf")
 
 

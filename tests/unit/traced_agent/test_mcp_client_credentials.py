@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from tests.unit.traced_agent.oauth_server import CLIENT, protected_server
-from tests.unit.traced_agent.test_mcp_tools import Clock, ask, own
+from tests.unit.traced_agent.test_mcp_tools import Clock, ask
 from traced_agent.mcp_tools import McpTools
 
 
@@ -59,10 +59,12 @@ def test_a_token_that_is_revoked_is_replaced(server, endpoint):
 
 
 @pytest.mark.parametrize("fault", ["client", "garbage", "hang"])
-def test_a_server_is_omitted_if_its_token_endpoint_gives_no_token(server, endpoint, logged, fault):
+def test_a_server_is_omitted_if_its_token_endpoint_gives_no_token(
+    server, endpoint, logged, fault, own_records
+):
     endpoint.fault = fault
     secret = {**CLIENT, "client_id": "unknown"} if fault == "client" else CLIENT
     mcp = mcp_tools(server[0], secret=secret, connect_timeout_s=2, clock=Clock())
     assert mcp.add_to([]) == []
-    assert [record.levelname for record in own(logged.records)].count("WARNING") == 1
+    assert [record.levelname for record in own_records()].count("WARNING") == 1
     assert not contains_credentials(logged.text)
