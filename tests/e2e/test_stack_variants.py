@@ -59,7 +59,7 @@ def test_a_variant_is_deployed_answers_rejects_and_is_destroyed(name: str, plane
         lines = [json.loads(line) for line in said if line.startswith("{")]
         variant.shows(cloud, lines)
         assert {name for line in lines for name in line} >= COUNTED
-        assert cloud.langfuse.secret_key not in _all_that_is_told(plane) + "".join(said) + str(answer)
+        assert cloud.langfuse.secret_key not in _visible_text(plane) + "".join(said) + str(answer)
         assert cloud.langfuse.secret_key not in str(cloud.langfuse.traces())
 
     assert _left(plane) == {}
@@ -80,7 +80,7 @@ def test_traces_go_to_a_plain_collector_and_nowhere_else(control_plane: ExampleC
             assert collector.wait_for(answer["trace_id"])
             assert cloud.langfuse.attempts == 0
             assert answer["trace_url"] is None
-            assert keys not in _all_that_is_told(control_plane)
+            assert keys not in _visible_text(control_plane)
 
     assert _left(control_plane) == {}
 
@@ -119,12 +119,12 @@ def test_a_change_of_model_and_memory_keeps_the_url(cli_plane: CliControlPlane) 
 
 
 def test_the_commands_take_a_stack_from_deploy_to_destroy(cli_plane: CliControlPlane) -> None:
-    keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-desk", "LANGFUSE_SECRET_KEY": "sk-lf-canary-of-the-desk"}
+    keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-commands", "LANGFUSE_SECRET_KEY": "sk-lf-canary-of-the-commands"}
     said = _run(cli_plane, "tools.aws.deploy", "-c", "sessions=true", **keys)
     outputs = _outputs(cli_plane)
     try:
         assert f"curl {outputs['FunctionUrl']} -H 'Content-Type: application/json'" in said
-        assert keys["LANGFUSE_SECRET_KEY"] not in said + _all_that_is_told(cli_plane)
+        assert keys["LANGFUSE_SECRET_KEY"] not in said + _visible_text(cli_plane)
         assert _variables(cli_plane)["LANGFUSE_SECRET_ARN"] == Options().default_secret_name
 
         cli_plane.client("s3").put_object(Bucket=outputs["SessionBucket"], Key="a/conversation", Body=b"{}")
@@ -179,10 +179,10 @@ def _uploaded(plane: CliControlPlane) -> set[str]:
     return {found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", ())}
 
 
-def _all_that_is_told(plane: CliControlPlane) -> str:
-    """What the control plane tells of the stack, to whoever may look but not read secrets."""
+def _visible_text(plane: CliControlPlane) -> str:
+    """What a caller can read of the stack without access to its secrets."""
     cloudformation, function = plane.client("cloudformation"), plane.client("lambda")
-    told = [
+    visible = [
         cloudformation.describe_stacks(),
         cloudformation.describe_stack_events(StackName=STACK),
         cloudformation.get_template(StackName=STACK),
@@ -194,7 +194,7 @@ def _all_that_is_told(plane: CliControlPlane) -> str:
         plane.client("ssm").describe_parameters(),
         [path.read_text("utf-8") for path in Path(plane.scratch).rglob("*.json")],
     ]
-    return str(told)
+    return str(visible)
 
 
 def _left(plane: CliControlPlane) -> dict[str, Any]:

@@ -1,23 +1,18 @@
 """The infrastructure code of the recipe on other providers gives the role what its page says, and no more."""
 
 import json
-import re
-import textwrap
-from pathlib import Path
 
 import pytest
 
 from infra.app import build
 from tests.example_agent.source import EXAMPLE_AGENT
-
-PAGE = (Path(__file__).parents[3] / "docs" / "recipes" / "other-providers.md").read_text("utf-8")
+from tools.bench.recipe_pages import RecipePage
 
 
 @pytest.fixture
 def blocks():
-    """The page's Python blocks by title."""
-    found = re.findall(r'^ *```python title="([^"]+)"\n(.*?)^ *```$', PAGE, re.MULTILINE | re.DOTALL)
-    return {title: textwrap.dedent(content) for title, content in found}
+    """The page's code blocks by title."""
+    return RecipePage.read("other-providers").blocks
 
 
 def test_the_role_can_read_the_secret_and_not_invoke_bedrock(blocks, new_app, empty_layers, tmp_path):

@@ -1,7 +1,8 @@
 """Remembers the parts of layers whose files passed, so that a build checks only the files of new parts.
 
-Of these checks the result for a part depends on its contents only: `machine`, `bytecode` and the hashes that
-`record` compares. What is kept is signed, as compiled wheels are.
+Kept are results that depend on the contents of a part only: those of `machine` and `bytecode`, the hashes
+that `record` compares, and the glibc that each binary needs, which every build compares with the limit. What
+is kept is signed, as compiled wheels are.
 """
 
 import hashlib

@@ -2,7 +2,7 @@
 
     from traced_agent.secrets import read_json
 
-    api_key = read_json(os.environ["OPENAI_SECRET_ARN"], "api_key")["api_key"]
+    api_key = read_json(os.environ["API_KEY_SECRET_ARN"], "api_key")["api_key"]
 
 A secret is read once per execution environment. The function's role needs `secretsmanager:GetSecretValue` on
 it: `infra/resources.py` grants it.
