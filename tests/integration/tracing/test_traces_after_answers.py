@@ -105,6 +105,8 @@ def errors(trace):
 
 def test_the_trace_of_a_run_past_its_deadline_has_the_reason_and_the_finished_steps(running, langfuse):
     with running(langfuse, timeout_s=9.0, TRACE_EXPORT_TIMEOUT_S="4.5") as function:
+        function.ask("What is 2+2?")  # on a busy machine, the first request may take all of the time
+        function.drain()
         body, _ = function.ask("[[hang]] Hello")
         assert body["error"]["code"] == "deadline_exceeded"
         function.drain()
@@ -113,7 +115,7 @@ def test_the_trace_of_a_run_past_its_deadline_has_the_reason_and_the_finished_st
         assert trace.root.message.startswith("deadline_exceeded")
         assert {name for name, _ in errors(trace)} == {span.name for span in trace.spans}
         assert "chat" in [span.name for span in trace.spans]
-        assert function.metrics("TracesExported") == 1
+        assert function.metrics("TracesExported") == 2
 
         after, _ = function.ask("What is 2+2?")
         function.drain()
