@@ -100,7 +100,13 @@ def test_without_a_knowledge_base_its_demonstration_is_rejected_with_the_others(
     demo = {"action": "run_demo", "parameters": {"demo_type": "knowledge_base"}}
     status, body, _ = calling().post(demo)
     assert (status, body["error"]["code"]) == (400, "invalid_request")
-    assert "'basic' or 'tools'" in body["error"]["message"]
+    assert "'basic' or 'tools': no knowledge base is configured" in body["error"]["message"]
+
+
+def test_with_a_knowledge_base_the_list_of_demonstrations_has_its_own(asking):
+    _, ask = asking("Hello.")
+    answer = ask({"action": "run_demo", "parameters": {"demo_type": "x"}})
+    assert answer["error"]["message"].endswith("must be 'basic', 'tools' or 'knowledge_base'")
 
 
 def test_the_demonstration_of_tools_runs(calling):

@@ -47,6 +47,9 @@ INVALID_REQUESTS = {
     "a string for tags": ('{"query": "x", "tags": "a"}', "tags"),
     "a number for a tag": ('{"query": "x", "tags": ["a", 1]}', "tags[1]"),
     "an empty tag": ('{"query": "x", "tags": [""]}', "tags[0]"),
+    "a tag of a run": ('{"query": "x", "tags": ["a", "run-3c9dfb1d"]}', "tags[1]"),
+    "a tag like that of a run": ('{"prompt": "x", "tags": ["run-"]}', "tags[0]"),
+    "a tag of a run in a demo": ('{"action": "run_demo", "tags": ["run-1"]}', "tags[0]"),
     "eleven tags": (json.dumps({"query": "x", "tags": ["t"] * 11}), "tags"),
     "an array for metadata": ('{"query": "x", "metadata": []}', "metadata"),
     "a number for a value": ('{"query": "x", "metadata": {"k": 1}}', "metadata.k"),
@@ -147,7 +150,18 @@ def test_the_message_lists_the_fields_that_are_known(calling):
 def test_an_unknown_demo_is_rejected_with_the_list_of_demos(calling):
     demo = {"action": "run_demo", "parameters": {"demo_type": "advanced"}}
     error, _ = refused(calling().post(demo), 400, "invalid_request")
-    assert "'basic'" in error["message"]
+    assert error["message"] == "parameters.demo_type must be 'basic' or 'tools'"
+
+
+@pytest.mark.parametrize("demo_type", [None, 7, [], {}, "BASIC", ""])
+def test_a_demo_type_that_is_none_is_rejected(calling, demo_type):
+    demo = {"action": "run_demo", "parameters": {"demo_type": demo_type}}
+    error, _ = refused(calling().post(demo), 400, "invalid_request")
+    assert error["field"] == "parameters.demo_type"
+
+
+def test_a_tag_that_has_run_within_it_is_accepted(calling):
+    assert calling().post({"query": "x", "tags": ["dry-run-1", "running", "Run-1"]})[0] == 200
 
 
 def test_an_optional_field_may_be_null(calling):

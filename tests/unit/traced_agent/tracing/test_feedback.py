@@ -170,6 +170,13 @@ def test_invalid_feedback_is_rejected_with_the_field(posting, body, field, says)
     assert scores == []
 
 
+@pytest.mark.parametrize("body", ["", "[]", "null"])
+def test_a_body_that_is_no_feedback_gets_an_example_of_feedback(posting, body):
+    status, answer, _ = posting(body)
+    assert (status, answer["success"]) == (400, False)
+    assert answer["error"]["message"].endswith('send {"trace_id": "…", "value": 1}')
+
+
 def test_there_is_no_feedback_without_langfuse(calling, posting):
     assert calling().post({"trace_id": TRACE_ID, "value": 1}, path="/feedback")[0] == 404
     otlp = Settings(otlp_endpoint="http://127.0.0.1:4318/v1/traces")

@@ -12,6 +12,8 @@ from traced_agent.tracing.tracer import RunTracer
 
 SCORE_NAME = "user-feedback"
 
+_EXAMPLE = '{"trace_id": "…", "value": 1}'
+
 
 def _check_trace_id(text: str) -> str:
     if not re.fullmatch("[0-9a-f]{32}", text):
@@ -41,6 +43,6 @@ def receive(request: Request, tracer: RunTracer) -> Response:
     Raises:
         ApiError: the body is not valid.
     """
-    feedback = parse_body(request, FeedbackRequest)
+    feedback = parse_body(request, FeedbackRequest, _EXAMPLE)
     tracer.add_score(SCORE_NAME, feedback.trace_id, feedback.value, feedback.comment)
     return Response.json(202, {"success": True, "trace_id": feedback.trace_id})

@@ -30,14 +30,18 @@ def check_content_type(headers: Mapping[str, str]) -> None:
         )
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes, example: str = '{"query": "…"}') -> dict[str, Any]:
     """The JSON object in a body of UTF-8, with or without a byte order mark.
+
+    Args:
+        body: the bytes of the request's body.
+        example: an object of this route, for the message about a body that is none.
 
     Raises:
         ApiError: `invalid_json`, or `invalid_request` for JSON that is not an object.
     """
     if not body.strip():
-        raise ApiError("invalid_json", 'The body is empty: send {"query": "…"}')
+        raise ApiError("invalid_json", f"The body is empty: send {example}")
     try:
         parsed = json.loads(
             body.decode("utf-8-sig"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant
@@ -56,7 +60,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     except ValueError:
         raise ApiError("invalid_json", "A number in the body has too many digits") from None
     if not isinstance(parsed, dict):
-        raise ApiError("invalid_request", 'The body must be a JSON object: send {"query": "…"}')
+        raise ApiError("invalid_request", f"The body must be a JSON object: send {example}")
     return parsed
 
 

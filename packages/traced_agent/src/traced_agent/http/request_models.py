@@ -6,12 +6,16 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
     StringConstraints,
+    ValidationInfo,
 )
 from pydantic_core import PydanticCustomError
+
+from traced_agent.tracing.tracer import RUN_TAG
 
 DEMO_QUERIES = {
     "basic": "Use your tools: what is 6 * 7, and what time is it in UTC?",
@@ -28,6 +32,23 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _not_a_run_tag(tag: str) -> str:
+    if tag.startswith(RUN_TAG):
+        raise PydanticCustomError("run_tag", "must not be the tag of a run")
+    return tag
+
+
+def _check_demo_type(value: Any, info: ValidationInfo) -> Any:
+    """Reject a demonstration that this deployment does not have; the message lists those that it has."""
+    others = [name for name in DEMO_QUERIES if name != "knowledge_base"]
+    known = list(DEMO_QUERIES) if (info.context or {}).get("knowledge_base") else others
+    if value not in known:
+        expected = " or ".join([", ".join(map(repr, known[:-1])), repr(known[-1])])
+        reason = ": no knowledge base is configured" if value == "knowledge_base" else ""
+        raise PydanticCustomError("literal_error", "unknown", {"expected": expected + reason})
+    return value
+
+
 _Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
@@ -35,6 +56,9 @@ _Text = Annotated[
 ]
 _Id = Annotated[str, StringConstraints(max_length=200, pattern=r"^[ -~]+$")]
 _Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_Tag = Annotated[
+    _Label, AfterValidator(_not_a_run_tag), Field(json_schema_extra={"pattern": f"^(?!{RUN_TAG})"})
+]
 _Value = Annotated[str, StringConstraints(max_length=1_000)]
 
 
@@ -45,7 +69,9 @@ class _RunFields(BaseModel):
 
     session_id: _Id | None = Field(None, description="Groups runs into a conversation; printable ASCII")
     user_id: _Id | None = Field(None, description="Who asks; printable ASCII")
-    tags: Annotated[list[_Label], Field(max_length=10)] | None = Field(None, description="To find the run by")
+    tags: Annotated[list[_Tag], Field(max_length=10)] | None = Field(
+        None, description=f"To find the run by; none may begin with `{RUN_TAG}`"
+    )
     metadata: Annotated[dict[_Label, _Value], Field(max_length=20)] | None = Field(
         None, description="Further pairs of strings to find the run by"
     )
@@ -74,7 +100,7 @@ class DemoParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    demo_type: Literal[tuple(DEMO_QUERIES)] = Field(  # type: ignore[valid-type]
+    demo_type: Annotated[Literal[tuple(DEMO_QUERIES)], BeforeValidator(_check_demo_type)] = Field(  # type: ignore[valid-type]
         default="basic", description="Which demonstration; `basic` without it"
     )
 

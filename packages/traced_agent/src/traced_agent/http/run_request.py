@@ -9,7 +9,6 @@ from traced_agent.errors import ApiError
 from traced_agent.http.function_url import Request
 from traced_agent.http.json_body import check_content_type, read_object
 from traced_agent.http.request_models import (
-    DEMO_QUERIES,
     DemoRequest,
     QueryRequest,
     ResumeRequest,
@@ -60,33 +59,20 @@ def parse_request(
     elif body.get("interrupt_responses") is not None:
         shape = ResumeRequest
     try:
-        parsed: RunRequest = shape.model_validate(body)
+        return shape.model_validate(body, context={"knowledge_base": has_knowledge_base})
     except ValidationError as error:
         raise to_api_error(error, _names(shape)) from None
-    if isinstance(parsed, DemoRequest) and not has_knowledge_base:
-        _check_demo_without_knowledge_base(parsed.parameters.demo_type)
-    return parsed
 
 
-def _check_demo_without_knowledge_base(demo_type: str) -> None:
-    if demo_type == "knowledge_base":
-        others = " or ".join(repr(name) for name in DEMO_QUERIES if name != demo_type)
-        raise ApiError(
-            "invalid_request",
-            f"parameters.demo_type must be {others}: no knowledge base is configured",
-            field="parameters.demo_type",
-        )
-
-
-def parse_body(request: Request, shape: type[Shape]) -> Shape:
-    """Read a JSON body of another shape.
+def parse_body(request: Request, shape: type[Shape], example: str) -> Shape:
+    """Read a JSON body of another shape; `example` is one, for the message about a body that is no object.
 
     Raises:
         ApiError: the body is of another type, not JSON, or not of this shape.
     """
     check_content_type(request.headers)
     try:
-        return shape.model_validate(read_object(request.body))
+        return shape.model_validate(read_object(request.body, example))
     except ValidationError as error:
         raise to_api_error(error, _names(shape)) from None
 

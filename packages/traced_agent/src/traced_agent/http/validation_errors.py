@@ -40,6 +40,7 @@ _MESSAGES = {
     "too_short": "must have at least {min_length} entry",
     "too_long": "must have at most {max_length} entries",
     "literal_error": "must be {expected}",
+    "run_tag": "must not begin with run-: such tags identify runs",
     "trace_id": "must be the trace_id of an answer, 32 hexadecimal digits",
     "float_type": "must be a number",
     "finite_number": "must be a finite number",

@@ -30,7 +30,10 @@ logger = logging.getLogger(__name__)
 
 AgentT = TypeVar("AgentT")
 
-__all__ = ["UNTRACED", "Observation", "RunTracer"]
+__all__ = ["RUN_TAG", "UNTRACED", "Observation", "RunTracer"]
+
+RUN_TAG = "run-"
+"""What the tag of a run begins with. The API rejects such tags of callers."""
 
 
 class RunTracer:
@@ -89,7 +92,7 @@ class RunTracer:
             "session.id": session_id,
             "user.id": user_id,
             "langfuse.trace.name": name,
-            "langfuse.trace.tags": (f"run-{run_id}", "strands-agents", *tags),
+            "langfuse.trace.tags": (f"{RUN_TAG}{run_id}", "strands-agents", *tags),
             "langfuse.version": __version__,
             **(prompt.attributes if prompt else {}),
             **{
@@ -175,7 +178,7 @@ class RunTracer:
         # A server that stores events only opens the second form only; `/trace/` needs no project id.
         path = f"project/{self.project_id}/traces" if self.project_id else "trace"
         url = f"{host}/{path}/{trace_id}" if host else None
-        return dict(zip(UNTRACED, (host, f"run-{run_id}", trace_id, url), strict=True))
+        return dict(zip(UNTRACED, (host, f"{RUN_TAG}{run_id}", trace_id, url), strict=True))
 
     def _root_attributes(self, query: Mapping[str, Any]) -> dict[str, Any]:
         attributes: dict[str, Any] = {
