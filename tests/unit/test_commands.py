@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import run_tests
+from tools import code_checks, run_tests
 from tools.local import __main__ as local_commands
 from tools.local.commands import options
 
@@ -34,6 +34,8 @@ COMMANDS = [
     "replay-traces",
     "test",
     "check",
+    "lint",
+    "format",
     "bench",
 ]
 
@@ -57,12 +59,44 @@ def test_a_command_passes_its_arguments(name):
     assert passes_on(SCRIPTS[name])
 
 
-def test_arguments_are_passed_only_to_the_step_that_they_are_for():
-    several = [script for script in map(SCRIPTS.get, COMMANDS) if not isinstance(script, str)]
-    steps = [step for script in several for step in script[:-1]]
+def steps_of(*arguments, fails_at=None):
+    """The steps that a command of `code_checks` runs; the one that has `fails_at` in it fails with 3."""
+    executed = []
 
-    # A step that is itself a script which takes arguments would be given them by hatch, unasked.
-    assert not [step for step in steps if "{args" in step or step.split()[0] in COMMANDS]
+    def execute(step):
+        executed.append(list(step))
+        return 3 if fails_at in step else 0
+
+    return code_checks.main(arguments, execute), executed
+
+
+def test_arguments_are_passed_only_to_the_step_that_they_are_for():
+    code, (*others, tests) = steps_of("check", "tests/unit", "-k", "deploy")
+    assert (code, tests[-4:]) == (0, ["tools.run_tests", "tests/unit", "-k", "deploy"])
+    assert [step for step in others if "deploy" in step] == []
+    assert [step[-1] for step in steps_of("format", "a.py")[1]] == ["a.py", "a.py"]
+
+
+def test_check_runs_everything_that_lint_runs_then_the_lock_check_and_the_tests():
+    _, lint = steps_of("lint")
+    _, check = steps_of("check")
+    assert [step[0] for step in lint] == ["ruff", "ruff", "mypy", "lint-imports"]
+    assert check[: len(lint)] == lint
+    assert [step[2:] for step in check[len(lint) :]] == [
+        ["tools.build_layers", "lock", "--check"],
+        ["tools.run_tests"],
+    ]
+
+
+def test_the_first_step_that_fails_ends_the_command_with_its_code():
+    code, executed = steps_of("check", fails_at="mypy")
+    assert (code, executed[-1]) == (3, ["mypy"])
+
+
+def test_lint_takes_no_arguments():
+    with pytest.raises(SystemExit) as ended:
+        steps_of("lint", "tests")
+    assert ended.value.code == 2
 
 
 @pytest.mark.parametrize("command", ["demo", "serve"])

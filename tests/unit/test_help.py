@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.bench.__main__ import parse
 from tools.help import GROUPS
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,9 @@ COMMANDS = {
     "evaluate": "tools.evaluate",
     "clean-cache": "tools.clean_cache",
     "test": "tools.run_tests",
+    "check": "tools.code_checks check",
+    "lint": "tools.code_checks lint",
+    "format": "tools.code_checks format",
 }
 
 
@@ -54,6 +58,16 @@ def test_help_describes_the_command_and_changes_nothing(name: str, flag: str, tm
     for words in (f"usage: hatch run {name}", "options:", f"example: hatch run {name}"):
         assert words in ran.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_of_the_measurements_has_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["--help"])
+
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    for words in ("usage: hatch run bench", "options:", "example: hatch run bench"):
+        assert words in printed
 
 
 @pytest.mark.parametrize("name", COMMANDS)

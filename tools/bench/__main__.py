@@ -1,4 +1,4 @@
-"""`hatch run bench [part …]`: measure; with --write, also write docs/benchmarks.json and the page."""
+"""Measures the product and other solutions; with --write it also writes docs/benchmarks.*."""
 
 import argparse
 import datetime
@@ -18,7 +18,7 @@ from tools import cache
 from tools.bench import page, recipe_costs
 from tools.bench.machine import commit, machine
 from tools.bench.result import Part, figure
-from tools.command import ERR, OUT, run
+from tools.command import ERR, OUT, described, run
 
 _PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
 PARTS = ("layers", "cold-start", "warm", "recipes", "cost", "traces", "stream", "soak", "synth")
@@ -34,7 +34,7 @@ def main() -> int:
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line; an unknown part ends the program with the list of parts."""
-    parser = argparse.ArgumentParser(prog="hatch run bench", description=__doc__)
+    parser = argparse.ArgumentParser(**described("bench", __doc__ or "", "hatch run bench layers warm"))
     parser.add_argument("part", nargs="*", help=f"one of {', '.join(PARTS)}; all of them by default")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.* after each part")
     parser.add_argument("--json", action="store_true", help="also print the results as JSON")
