@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tools.command import Failure
 from tools.local.cloud import host_check
@@ -25,6 +26,10 @@ _SLOWEST_FIRST = (
     "tests/unit/traced_agent/http/test_fuzz.py",
 )
 """What takes longest starts first, so that the processes end at about the same time."""
+
+# A busy machine takes any time for an example.
+settings.register_profile("no time limits", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no time limits")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -66,7 +66,7 @@ def test_a_file_that_is_not_a_zip_is_one_line(tmp_path):
         archives.extract(tmp_path / "x.zip", tmp_path / "target")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     name=st.lists(st.sampled_from(["..", ".", "a", "", "C:", "\\", "..\\", "/"]), min_size=1, max_size=5).map(
         "/".join

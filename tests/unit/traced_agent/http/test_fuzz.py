@@ -15,7 +15,6 @@ SECRET = "sk-lf-do-not-tell"
 
 fuzzed = functools.partial(  # 6,500 inputs in all
     settings,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -164,7 +164,7 @@ KNOWN_TAGS = {*BLOCK_TAGS, "a", "br", "button", "code", "del", "em", "hr", "p", 
 MARKS = st.text(alphabet="*_~`[]()<>!|#-+>\\&:;1.) \n\tah\"'שא😀\x00\u2028", max_size=200)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(MARKS, min_size=20, max_size=20))
 def test_any_text_gives_only_known_elements_and_safe_addresses(texts):
     for text, html in zip(texts, rendered(texts), strict=True):

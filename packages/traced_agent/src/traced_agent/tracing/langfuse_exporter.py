@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from langfuse import Langfuse
 from langfuse._client.resource_manager import LangfuseResourceManager
+from langfuse._client.span_exporter import LangfuseTransformingSpanExporter
 from langfuse._client.span_processor import LangfuseSpanProcessor
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -32,6 +33,9 @@ _CHUNK = 128
 
 _NEVER_S = 86_400
 """The SDK's own threads flush so rarely that they never delay a response: the export queue flushes."""
+
+
+_MEDIA_MARKS = ("data:", '"data"', "inline_data", "inlineData")
 
 
 class LangfuseExporter:
@@ -68,9 +72,11 @@ class LangfuseExporter:
             flush_at=_CHUNK * 2,
             flush_interval=_NEVER_S,
             should_export_span=resources.should_export_span,
-            span_exporter=self._exporter,
-            media_manager=resources._media_manager,  # noqa: SLF001
-            mask_otel_spans=resources.mask_otel_spans,
+            span_exporter=TransformingExporter(
+                exporter=self._exporter,
+                media_manager=resources._media_manager,  # noqa: SLF001
+                mask_otel_spans=resources.mask_otel_spans,
+            ),
         )
         gc.freeze()  # The imported objects are permanent: exclude them from garbage collection.
 
@@ -119,6 +125,25 @@ class LangfuseExporter:
         """End the client, because its keys are no longer valid."""
         self._processor.shutdown()  # type: ignore[no-untyped-call]
         LangfuseResourceManager.reset()
+
+
+class TransformingExporter(LangfuseTransformingSpanExporter):
+    """The SDK's exporter that masks spans and extracts media; it copies every span, changed or not."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export the spans as they are, without a copy, if nothing is masked or extracted."""
+        if self._mask_otel_spans is None and not any(map(_may_have_media, spans)):
+            return self._exporter.export(spans)
+        return super().export(spans)
+
+
+def _may_have_media(span: ReadableSpan) -> bool:
+    """Whether the SDK would look for media: every text in which it looks contains one of the marks."""
+    for value in (span.attributes or {}).values():
+        for text in (value,) if isinstance(value, str) else value if isinstance(value, Sequence) else ():
+            if isinstance(text, str) and any(mark in text for mark in _MEDIA_MARKS):
+                return True
+    return False
 
 
 class _Exporter(SpanExporter):
