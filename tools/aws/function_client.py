@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import httpx
 from botocore.auth import SigV4Auth
@@ -84,9 +84,19 @@ def _read_answer(status: int, content: bytes) -> dict[str, Any]:
         answer = json.loads(content)
     except ValueError:
         answer = None
-    if isinstance(answer, dict) and "success" in answer:
+    if _is_answer(answer):
         return answer
     raise Failure(_rejection(status, content.decode(errors="replace")))
+
+
+def _is_answer(content: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether it is an agent's answer or error, and not the JSON of another server."""
+    if not isinstance(content, dict):
+        return False
+    if content.get("success") is True:
+        return "response" in content
+    error = content.get("error")
+    return content.get("success") is False and isinstance(error, dict) and {"code", "message"} <= error.keys()
 
 
 def _rejection(status: int, text: str) -> str:
@@ -103,21 +113,42 @@ def _rejection(status: int, text: str) -> str:
         )
     if status == 502:
         return "the function crashed or timed out (502): see its log with `hatch run logs`"
-    return f"the URL answered with status {status}: {text.strip()[:200]}"
+    return (
+        f"the URL answered with status {status}: {text.strip()[:200]}; check that it is the Function URL of "
+        "this agent"
+    )
+
+
+_FIELDS: Mapping[str, Set[str]] = {"text": {"text"}, "tool": {"name", "state"}}
+"""The fields that events have, if a listener needs them."""
 
 
 def _read_stream(lines: Iterator[str], listener: EventListener) -> dict[str, Any]:
     for event, data in _events(lines):
+        last = event in ("result", "error")
+        if not (_is_answer(data) if last else _has_fields(event, data)):
+            raise _foreign()
         listener(event, data)
-        if event in ("result", "error"):
-            return data
+        if last:
+            return dict(data)
     raise Failure("the stream ended without a result: see the function's log with `hatch run logs`")
 
 
-def _events(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _foreign() -> Failure:
+    return Failure("the stream is not one of this agent: check that the URL is its Function URL")
+
+
+def _has_fields(event: str, data: Any) -> bool:
+    return isinstance(data, dict) and _FIELDS.get(event, set()) <= data.keys()
+
+
+def _events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
     event = ""
     for line in lines:
         if line.startswith("event: "):
             event = line.removeprefix("event: ")
         elif line.startswith("data: "):
-            yield event, json.loads(line.removeprefix("data: "))
+            try:
+                yield event, json.loads(line.removeprefix("data: "))
+            except ValueError:
+                raise _foreign() from None

@@ -10,10 +10,10 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 
@@ -31,7 +31,7 @@ TIMEOUT_S = 910
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask, and print the answer; 1 if there was none."""
     options = _parser().parse_args(arguments)
-    body = request_body(options, sys.stdin.read)
+    body = request_body(options, lambda: read_input(sys.stdin))
     url, account = _endpoint(options)
     bearer = token(os.environ, options.token_command)
     listener = EventPrinter(options.json, live=sys.stdout.isatty()) if options.stream else None
@@ -68,9 +68,23 @@ def _parser() -> argparse.ArgumentParser:
     return made
 
 
-def request_body(options: argparse.Namespace, read_input: Any) -> bytes:
-    """The request's JSON."""
-    question = read_input() if options.question == "-" else options.question
+def read_input(stream: TextIO) -> str:
+    """All of a stream, such as standard input, as UTF-8 whatever the locale is.
+
+    Raises:
+        Failure: it is not UTF-8.
+    """
+    if not (raw := getattr(stream, "buffer", None)):
+        return stream.read()
+    try:
+        return str(raw.read().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise Failure(f"standard input is not UTF-8 at byte {error.start}: convert the question") from None
+
+
+def request_body(options: argparse.Namespace, read: Callable[[], str]) -> bytes:
+    """The request's JSON; `read` returns standard input."""
+    question = read() if options.question == "-" else options.question
     query = {"query": question.strip(), "session_id": options.session}
     return json.dumps({name: value for name, value in query.items() if value is not None}).encode()
 
@@ -162,7 +176,8 @@ def show(answer: Mapping[str, Any], *, printed: bool = False) -> None:
         OUT.print(answer["response"], **PLAIN)
     usage = answer.get("usage") or {}
     tokens = f"{usage.get('inputTokens', 0)} tokens in, {usage.get('outputTokens', 0)} out"
-    ERR.print(f"\n{tokens}, {answer['duration_ms'] / 1000:.1f} s, {answer['model_id']}", style="dim", **PLAIN)
+    seconds = answer.get("duration_ms", 0) / 1000
+    ERR.print(f"\n{tokens}, {seconds:.1f} s, {answer.get('model_id', '')}", style="dim", **PLAIN)
     if where := answer.get("trace_url") or answer.get("trace_id"):
         ERR.print(f"Trace: {where}", style="dim", **PLAIN)
 

@@ -67,10 +67,17 @@ def complete(
     missing = [key for key in KEYS if key not in keys]
     if missing and not interactive():
         raise Failure(f"{' and '.join(missing)} not set: put them into the environment or into .env")
-    answers = {key: prompt(f"{key}: ").strip() for key in missing}
+    answers = {key: _answer(prompt, f"{key}: ") for key in missing}
     if empty := [key for key, answer in answers.items() if not answer]:
         raise Failure(f"{empty[0]} is empty: find it in Langfuse under Settings, API Keys")
     return {**keys, **answers}
+
+
+def _answer(prompt: Callable[[str], str], question: str) -> str:
+    try:
+        return prompt(question).strip()
+    except EOFError:  # Ctrl-D
+        return ""
 
 
 def stored(secrets: Any, name: str) -> dict[str, str]:
@@ -85,33 +92,46 @@ def stored(secrets: Any, name: str) -> dict[str, str]:
 
 
 def put(secrets: Any, name: str, keys: Mapping[str, str]) -> tuple[str, str]:
-    """Write the keys to the secret `name`; returns its ARN and what was done.
+    """Write the keys to the secret `name`; returns its ARN and what was done. Its other fields are kept.
 
     Raises:
-        Failure: it cannot be read or written.
+        Failure: it cannot be read or written, or contains something other than a JSON object.
     """
-    value = json.dumps({key: keys[key] for key in KEYS})
     try:
         with account.explained():
-            return _put(secrets, name, value)
+            return _put(secrets, name, {key: keys[key] for key in KEYS})
     except ClientError as error:
         raise Failure(f"the secret {name} was not written: {error}") from None
 
 
-def _put(secrets: Any, name: str, value: str) -> tuple[str, str]:
+def _put(secrets: Any, name: str, keys: Mapping[str, str]) -> tuple[str, str]:
     try:
         present = secrets.get_secret_value(SecretId=name)
     except ClientError as error:
         if account.code(error) != "ResourceNotFoundException":
             raise
         created = secrets.create_secret(
-            Name=name, SecretString=value, Description="The Langfuse keys of the traced agent"
+            Name=name,
+            SecretString=json.dumps(keys),
+            Description="The Langfuse keys of the traced agent",
         )
         return created["ARN"], "Created"
-    if present.get("SecretString") == value:
+    fields = _fields(name, present)
+    if fields == {**fields, **keys}:
         return present["ARN"], "Unchanged:"
-    secrets.put_secret_value(SecretId=name, SecretString=value)
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps({**fields, **keys}))
     return present["ARN"], "Updated"
+
+
+def _fields(name: str, secret: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an existing secret, which may contain other keys of the owner."""
+    try:
+        fields = json.loads(secret.get("SecretString") or "")
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise Failure(f"the secret {name} contains no JSON object, and is left as it is: use another name")
+    return fields
 
 
 if __name__ == "__main__":

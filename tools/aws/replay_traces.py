@@ -165,4 +165,5 @@ def _send_scores(scores: Sequence[Mapping[str, Any]], settings: Settings) -> Ite
 
 
 if __name__ == "__main__":
+    sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     run(main)

@@ -82,6 +82,46 @@ def test_an_error_of_the_agent_is_an_answer() -> None:
     assert _ask(lambda _: httpx.Response(429, json=error)) == error
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"success": True},
+        {"success": False},
+        {"success": False, "error": "x"},
+        {"success": False, "error": {"code": "x"}},
+        {"success": "yes", "response": "4"},
+        [],
+        None,
+    ],
+)
+def test_json_of_another_server_is_not_an_answer(content: Any) -> None:
+    with pytest.raises(Failure, match=r"status 200.*check that it is the Function URL"):
+        _ask(lambda _: httpx.Response(200, json=content))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "event: text\ndata: no JSON\n\n",
+        "event: text\ndata: {}\n\n",
+        "event: tool\ndata: []\n\n",
+        "event: result\ndata: {}\n\n",
+        "event: error\ndata: null\n\n",
+    ],
+)
+def test_a_stream_of_another_server_is_not_an_answer(text: str) -> None:
+    headers = {"content-type": "text/event-stream"}
+    with pytest.raises(Failure, match="the stream is not one of this agent"):
+        _ask(lambda _: httpx.Response(200, headers=headers, text=text), listener=invoke.EventPrinter())
+
+
+def test_standard_input_is_read_as_utf8_whatever_the_locale_is() -> None:
+    raw = "Zürich \N{HAMSTER FACE}".encode()
+    assert invoke.read_input(io.TextIOWrapper(io.BytesIO(raw), "latin-1")) == "Zürich \N{HAMSTER FACE}"
+    with pytest.raises(Failure, match="standard input is not UTF-8 at byte 1"):
+        invoke.read_input(io.TextIOWrapper(io.BytesIO(b"Z\xfcrich"), "latin-1"))
+
+
 def _stream(*events: tuple[str, dict[str, Any]]) -> httpx.Response:
     text = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n: still working\n\n" for name, data in events)
     return httpx.Response(200, headers={"content-type": "text/event-stream; charset=utf-8"}, text=text)

@@ -58,6 +58,32 @@ def test_the_same_keys_are_not_written_twice() -> None:
     assert secrets.written == 1
 
 
+def test_other_fields_of_the_secret_are_kept() -> None:
+    secrets = Secrets(json.dumps({"OPENAI_API_KEY": "sk-o", "LANGFUSE_PUBLIC_KEY": "old"}))
+
+    assert put_secret.put(secrets, "shared", KEYS) == ("arn:shared", "Updated")
+    assert json.loads(secrets.value or "") == {"OPENAI_API_KEY": "sk-o", **KEYS}
+    assert put_secret.put(secrets, "shared", KEYS) == ("arn:shared", "Unchanged:")
+
+
+@pytest.mark.parametrize("value", ["a password", "[]", '"x"', ""])
+def test_a_secret_that_contains_something_else_is_not_overwritten(value: str) -> None:
+    secrets = Secrets(value)
+
+    with pytest.raises(Failure, match="the secret database contains no JSON object") as failure:
+        put_secret.put(secrets, "database", KEYS)
+    assert (secrets.value, secrets.written) == (value, 0)
+    assert "password" not in str(failure.value)
+
+
+def test_ctrl_d_at_the_prompt_is_an_empty_answer() -> None:
+    def prompt(_text: str) -> str:
+        raise EOFError
+
+    with pytest.raises(Failure, match="LANGFUSE_PUBLIC_KEY is empty"):
+        put_secret.complete({}, prompt, lambda: True)
+
+
 def test_an_error_of_the_service_is_one_line_without_the_keys() -> None:
     with pytest.raises(Failure) as failure:
         put_secret.put(Secrets(refuses="AccessDeniedException"), "langfuse", KEYS)

@@ -1,6 +1,9 @@
 """Spooled traces come back as they were, from a file or from CloudWatch, however often."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -155,3 +158,19 @@ def test_spooled_scores_are_sent_once_each(langfuse, log, replay, capsys):
     assert told["scores"] == ["a"]
     assert "400" in told["failed"]["b"]
     assert langfuse.records.scores == {"a": {**score, "value": -1}}
+
+
+def test_a_log_on_standard_input_may_contain_invalid_utf8(langfuse, log):
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("LANGFUSE_", "OTEL_"))},
+        "PYTHONIOENCODING": "utf-8:strict",
+        "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
+        "LANGFUSE_SECRET_KEY": langfuse.secret_key,
+        "LANGFUSE_HOST": langfuse.url,
+    }
+    ran = subprocess.run(
+        [sys.executable, "-m", "tools.aws.replay_traces", "--file", "-", "--json"],
+        check=False, capture_output=True, env=environ, input=b"Z\xfcrich\n" + log.read_bytes(),
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert len(json.loads(ran.stdout)["sent"]) == 2
