@@ -174,3 +174,24 @@ def test_a_log_on_standard_input_may_contain_invalid_utf8(langfuse, log):
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert len(json.loads(ran.stdout)["sent"]) == 2
+
+
+GOOD = next(spool.records("a" * 32, b"request"))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        '{"trace_spool": {}}',
+        '{"trace_spool": {"trace_id": "a"}}',
+        GOOD.replace('"part": 0', '"part": "0"'),
+        GOOD.replace('"parts": 1', '"parts": 1.5'),
+        GOOD.replace('"data": "', '"data": "%%%'),
+        GOOD.replace('"data": "H4sI', '"data": "AAAA'),
+        GOOD[: len(GOOD) // 2],
+        '{"score_spool": 5}',
+    ],
+)
+def test_a_damaged_line_is_ignored(damaged):
+    assert [spooled.request for spooled in spool.read([damaged, GOOD])] == [b"request"]
+    assert list(spool.read_scores([damaged])) == []

@@ -7,6 +7,7 @@ import base64
 import gzip
 import hashlib
 import json
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -48,18 +49,33 @@ def read_scores(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def read(lines: Iterable[str]) -> Iterator[Spooled]:
-    """Yield the runs whose records are all among the lines, each once; other lines are ignored."""
+    """Yield the runs whose records are all among the lines, each once; other and damaged lines are ignored."""
     found: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
     done: set[tuple[str, str]] = set()
     for line in lines:
-        if (record := _record(line)) is None:
+        record = _record(line)
+        if not record or any(type(record.get(name)) is not kind for name, kind in _FIELDS.items()):
             continue
         key = (record["trace_id"], record["digest"])
-        found[key][record["part"]] = record["data"]
-        if key not in done and len(found[key]) == record["parts"]:
+        parts = found[key]
+        parts[record["part"]] = record["data"]
+        if key in done or set(parts) != set(range(record["parts"])):
+            continue
+        request = _request("".join(parts[number] for number in sorted(parts)))
+        if request is not None:
             done.add(key)
-            data = "".join(found[key][number] for number in range(record["parts"]))
-            yield Spooled(record["trace_id"], gzip.decompress(base64.b64decode(data)))
+            yield Spooled(record["trace_id"], request)
+
+
+_FIELDS = {"trace_id": str, "digest": str, "part": int, "parts": int, "data": str}
+"""The fields of a record."""
+
+
+def _request(data: str) -> bytes | None:
+    try:
+        return gzip.decompress(base64.b64decode(data))
+    except (ValueError, OSError, EOFError, zlib.error):
+        return None
 
 
 def _record(line: str, key: str = _KEY) -> dict[str, Any] | None:
