@@ -90,8 +90,7 @@ def test_an_error_of_the_agent_is_an_answer() -> None:
         {"success": False, "error": "x"},
         {"success": False, "error": {"code": "x"}},
         {"success": "yes", "response": "4"},
-        [],
-        None,
+        [None],
     ],
 )
 def test_json_of_another_server_is_not_an_answer(content: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from strands import Agent, tool
 
 from tests.unit.traced_agent.mcp_server import drip, garbage, hang, mcp_server, raw, refusing
+from traced_agent.mcp_config import server_config
 from traced_agent.mcp_tools import McpTools
 from traced_agent.testing import ScriptedModel, ToolUse
 
@@ -160,6 +161,10 @@ def test_client_credentials_without_a_key_leave_the_server_out_and_are_not_logge
         ("{", "mcp.json is not JSON"),
         ("[]", 'no object "mcpServers"'),
         ('{"mcpServers": {"one": {}}}', "one needs a url or a command"),
+        ('{"mcpServers": {"one": null}}', "one needs a url or a command"),
+        ('{"mcpServers": {"one": {"url": 5}}}', "one needs a url or a command"),
+        ('{"mcpServers": {"one": {"command": ["x"]}}}', "one needs a url or a command"),
+        ('{"mcpServers": {"one": {"url": "http://a/", "type": "ws"}}}', "has the type 'ws': use http"),
         ('{"mcpServers": {"one": {"url": "http://${NO_SUCH_VARIABLE}/"}}}', "NO_SUCH_VARIABLE"),
     ],
 )
@@ -170,9 +175,30 @@ def test_an_invalid_file_is_one_line(tmp_path, content, named):
     assert "\n" not in str(error.value)
 
 
+def test_a_missing_file_is_one_line_that_names_it(tmp_path):
+    with pytest.raises(ValueError, match="^mcp.json cannot be read .*: put it next to agent.py$"):
+        McpTools.from_file(tmp_path / "mcp.json")
+
+
+def test_a_server_that_is_disabled_is_left_out_without_a_line_in_the_log(server, own_records):
+    off = {"url": "http://${NO_SUCH_VARIABLE}/", "disabled": True}
+    mcp = McpTools({"off": off, "stock": {"url": server[0], "disabled": False}})
+    assert [tool.tool_name for tool in mcp.add_to([])] == ["stock"]
+    assert own_records() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "transport"), [("http", "streamable-http"), ("sse", "sse"), ("stdio", "stdio"), (None, None)]
+)
+def test_the_type_of_a_server_selects_its_transport(kind, transport):
+    config = {"url": "http://a/", **({"type": kind} if kind else {})}
+    expected = {"url": "http://a/", **({"transport": transport} if transport else {})}
+    assert server_config("one", config) == expected
+
+
 def test_a_file_in_the_format_that_clients_share_is_read(tmp_path, server):
     content = {"mcpServers": {"stock": {"type": "http", "url": server[0]}}}
-    (tmp_path / "mcp.json").write_text(json.dumps(content))
+    (tmp_path / "mcp.json").write_text(json.dumps(content), "utf-8-sig")  # as some Windows editors do
     assert ask(McpTools.from_file(Path(tmp_path, "mcp.json")))["status"] == "success"
 
 

@@ -10,10 +10,8 @@ A server is connected at the first request. One that fails is left out, with one
 again after a while. `mcp` is imported only when the first server is connected.
 """
 
-import json
 import logging
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,14 +21,13 @@ from typing import Any, Self
 
 from strands.types.tools import AgentTool, ToolGenerator, ToolSpec, ToolUse
 
+from traced_agent import mcp_config
 from traced_agent.secrets import read_json
 
 _RETRY_AFTER_S = 30.0
 """How long a server that failed is left out."""
 _CHECK_AFTER_S = 60.0
 """A connection that was not used for so long is checked, and its tools are listed again."""
-
-_VARIABLE = re.compile(r"\$\{(?:env:)?(\w+)\}")
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +53,14 @@ class McpTools:
             clock: gives monotonic seconds.
 
         Raises:
-            ValueError: a server has neither `url` nor `command`, or a variable in it is not set.
+            ValueError: a server has neither `url` nor `command`, an unknown `type`, or a variable that is not
+                set.
         """
-        self._servers = [_Server(name, config, read_secret, clock) for name, config in servers.items()]
+        self._servers = [
+            _Server(name, mcp_config.server_config(name, config), read_secret, clock)
+            for name, config in servers.items()
+            if mcp_config.is_enabled(config)
+        ]
         self._connect_timeout_s = connect_timeout_s
 
     @classmethod
@@ -66,16 +68,10 @@ class McpTools:
         """Read an `mcp.json`.
 
         Raises:
-            ValueError: the file is not JSON, or has no `mcpServers`; the message names the file.
+            ValueError: the file does not exist, is not JSON, or has no `mcpServers`, or as the constructor; the
+                message, one line, says which.
         """
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path.name} is not JSON: {error}") from None
-        servers = content.get("mcpServers") if isinstance(content, dict) else None
-        if isinstance(servers, dict):
-            return cls(servers, **options)
-        raise ValueError(f'{path.name} has no object "mcpServers"')
+        return cls(mcp_config.read_servers(path), **options)
 
     def add_to(self, tools: Iterable[Any]) -> list[Any]:
         """The tools and those of the servers, except a server's tool with the name of an earlier tool."""
@@ -115,14 +111,9 @@ class _Server:
         read_secret: Callable[..., Mapping[str, Any]],
         clock: Callable[[], float],
     ) -> None:
-        if not isinstance(config, dict) or not (config.get("url") or config.get("command")):
-            raise ValueError(f"the MCP server {name} needs a url or a command")
-        if missing := sorted(set(_VARIABLE.findall(json.dumps(config))) - os.environ.keys()):
-            raise ValueError(f"the MCP server {name} needs the environment variable {', '.join(missing)}")
         self.name = name
         self.tools: Sequence[AgentTool] = ()
-        plain = json.loads(json.dumps(config).replace("${env:", "${"))
-        self._config = {key: value for key, value in plain.items() if key != "type"}
+        self._config = config
         self._read_secret = read_secret
         self._clock = clock
         self._client: Any = None

@@ -39,4 +39,6 @@ def read_json(arn: str, *keys: str) -> dict[str, Any]:
     content = secret.json()
     if missing := [key for key in keys if not content.get(key)]:
         raise secret.error(f"has no {' and no '.join(missing)}: it must be a JSON object with these keys")
+    if not content:
+        raise secret.error("is empty or not a JSON object: write a JSON object into it")
     return content

@@ -175,3 +175,12 @@ def test_a_missing_key_in_the_secret_stops_init_with_one_line(
     assert name in str(raised.value)
     assert KEY not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [{}, [KEY]])
+def test_a_secret_that_is_read_whole_must_be_an_object(secrets: list, content) -> None:
+    secrets.append(content)
+    with pytest.raises(SecretError, match="is empty or not a JSON object") as raised:
+        read_json(f"{ARN}-whole-{os.urandom(4).hex()}")
+
+    assert KEY not in str(raised.value)
