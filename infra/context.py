@@ -1,5 +1,6 @@
 """Reads the CDK context into a dataclass: `-c` and `cdk.json` over the environment over the default."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, field, fields
 from typing import Any, TypeVar
@@ -11,6 +12,10 @@ _SETTINGS: dict[str, Field[Any]] = {setting.name: setting for setting in fields(
 
 CLI_KEYS = ("acknowledged-issue-numbers", "cli-telemetry")
 """What `cdk acknowledge` and `cdk cli-telemetry` write into the context."""
+
+
+_CREDENTIALS = re.compile(r"//[^/]*@")
+"""The credentials in an address, which no message shows."""
 
 
 class ContextError(ValueError):
@@ -82,7 +87,7 @@ def settings(context: Any) -> dict[str, Any]:
 
 
 def _value(key: Field[Any], context: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
-    sources = {f"-c {key.name}": str(context.get(key.name, ""))} | {
+    sources = {f"-c {key.name}": _text(context.get(key.name))} | {
         variable: environ.get(variable, "") for variable in variables(key)
     }
     for source, text in sources.items():
@@ -90,7 +95,15 @@ def _value(key: Field[Any], context: Mapping[str, Any], environ: Mapping[str, st
             try:
                 return key.metadata["parse"](text.strip())
             except ValueError as error:
+                shown = _CREDENTIALS.sub("//…@", text.strip())
                 raise ContextError(
-                    f"invalid value for {key.name} ({source}={text.strip()}): expected {error}"
+                    f"invalid value for {key.name} ({source}={shown}): expected {error}"
                 ) from None
     return None
+
+
+def _text(value: Any) -> str:
+    """A value of the context as `-c` would give it: `cdk.json` may also contain numbers, lists and null."""
+    if value is None:
+        return ""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

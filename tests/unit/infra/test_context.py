@@ -69,6 +69,10 @@ def test_an_empty_value_is_none() -> None:
         ({"langfuse_secret": "arn:aws:s3:::keys"}, "expected the name or the ARN of a secret"),
         ({"cors_origins": "app.example.com"}, "expected origins like https://app.example.com"),
         ({"cors_origins": "https://app.example.com/"}, "expected origins like https://app.example.com"),
+        ({"cors_origins": "https://"}, "expected origins like https://app.example.com"),
+        ({"cors_origins": "https://app example.com"}, "expected origins like https://app.example.com"),
+        ({"cors_origins": "https://user@app.example.com"}, "expected origins like https://app.example.com"),
+        ({"auth": "jwt", "jwt_issuer": "https://a", "jwt_audience": " , "}, "expected the audiences"),
         ({"alarm_email": "me"}, "expected an email address"),
         ({"region": "virginia"}, "expected a region's code"),
         ({"auth": "iam", "page": "true"}, "page=true needs auth=none"),
@@ -221,3 +225,18 @@ def test_a_region_without_the_model_is_rejected_with_the_choices(
         read(Options, {"model_id": model, "region": region}, {})
 
     assert remedy in str(refused.value)
+
+
+def test_a_list_in_cdk_json_is_a_list_and_null_is_not_set() -> None:
+    options = read(Options, {"cors_origins": ["https://a.example", "https://b.example"], "auth": None}, {})
+
+    assert options.cors_origins == ("https://a.example", "https://b.example")
+    assert options.auth == "none"
+
+
+def test_a_message_shows_no_credentials_of_an_address() -> None:
+    with pytest.raises(ContextError, match="without credentials") as raised:
+        read(Options, {"langfuse_host": "https://pk-lf-1:sk-lf-1@langfuse.example"}, {})
+
+    assert "sk-lf-1" not in str(raised.value)
+    assert "langfuse.example" in str(raised.value)

@@ -176,7 +176,7 @@ def test_an_invalid_file_is_one_line(tmp_path, content, named):
 
 
 def test_a_missing_file_is_one_line_that_names_it(tmp_path):
-    with pytest.raises(ValueError, match="^mcp.json cannot be read .*: put it next to agent.py$"):
+    with pytest.raises(ValueError, match=r"^mcp\.json cannot be read .*: put it next to agent\.py$"):
         McpTools.from_file(tmp_path / "mcp.json")
 
 

@@ -31,7 +31,7 @@ def read_servers(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path.name} is not JSON: {error}") from None
     servers = content.get("mcpServers") if isinstance(content, dict) else None
     if not isinstance(servers, dict):
-        raise ValueError(f'{path.name} has no object "mcpServers"')
+        raise ValueError(f'{path.name} has no object "mcpServers"')  # noqa: TRY004 - of a file's content
     return servers
 
 
@@ -49,7 +49,9 @@ def server_config(name: str, config: Any) -> dict[str, Any]:
     given = config if isinstance(config, Mapping) else {}
     address = given.get("url") or given.get("command")
     if not isinstance(address, str):
-        raise ValueError(f"the MCP server {name} needs a url or a command, as a string")
+        raise ValueError(  # noqa: TRY004 - of a file's content
+            f"the MCP server {name} needs a url or a command, as a string"
+        )
     if missing := sorted(set(_VARIABLE.findall(json.dumps(config))) - os.environ.keys()):
         raise ValueError(f"the MCP server {name} needs the environment variable {', '.join(missing)}")
     plain: dict[str, Any] = json.loads(json.dumps(config).replace("${env:", "${"))

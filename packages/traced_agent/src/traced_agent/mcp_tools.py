@@ -68,8 +68,8 @@ class McpTools:
         """Read an `mcp.json`.
 
         Raises:
-            ValueError: the file does not exist, is not JSON, or has no `mcpServers`, or as the constructor; the
-                message, one line, says which.
+            ValueError: the file does not exist, is not JSON or has no `mcpServers`, or a server is not valid;
+                the message is one line.
         """
         return cls(mcp_config.read_servers(path), **options)
 

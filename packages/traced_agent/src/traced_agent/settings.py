@@ -77,6 +77,12 @@ def _issuer(value: str) -> str:
     return value
 
 
+def _audiences(value: str) -> str:
+    if not any(name.strip() for name in value.split(",")):
+        raise ValueError("the audiences or client ids of tokens, separated by commas")
+    return value
+
+
 def _headers(value: str) -> str:
     if not all(re.fullmatch(r"\s*[^\s=]+\s*=.*", pair) for pair in value.split(",") if pair.strip()):
         raise ValueError("name=value, separated by commas")
@@ -150,7 +156,7 @@ class Settings:
 
     url_auth: str = _setting("URL_AUTH", parse=_choice("none", "iam"), default="none")
     jwt_issuer: str = _setting("JWT_ISSUER", parse=_issuer, default="")
-    jwt_audience: str = _setting("JWT_AUDIENCE", parse=_text, default="")
+    jwt_audience: str = _setting("JWT_AUDIENCE", parse=_audiences, default="")
 
     langfuse_public_key: str = _setting("LANGFUSE_PUBLIC_KEY", parse=_text, default="")
     langfuse_secret_key: str = _setting("LANGFUSE_SECRET_KEY", parse=_text, default="", secret=True)

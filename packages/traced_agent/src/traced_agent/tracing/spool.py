@@ -49,7 +49,7 @@ def read_scores(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def read(lines: Iterable[str]) -> Iterator[Spooled]:
-    """Yield the runs whose records are all among the lines, each once; other and damaged lines are ignored."""
+    """Yield the runs whose records are all among the lines, each once; other or damaged lines are ignored."""
     found: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
     done: set[tuple[str, str]] = set()
     for line in lines:
