@@ -9,9 +9,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
 
+from tests.unit.traced_agent.tracing.otlp_backend import OtlpBackend
 from traced_agent.tracing.export_queue import ExportQueue
-from traced_agent.tracing.otlp_client import OtlpClient
-from traced_agent.tracing.otlp_encoding import otlp_headers
 from traced_agent.tracing.spans import RunTracerProvider, SpanBuffer
 
 GAUGES = ("TracesWaiting", "OldestTraceAge")
@@ -103,36 +102,10 @@ def backend():
     backend.close()
 
 
-class To:
-    """A destination that is one collector."""
-
-    def __init__(self, url, **headers):
-        self.client = OtlpClient(url, otlp_headers(headers), {})
-        self.prepared = 0
-
-    def prepare(self):
-        self.prepared += 1
-
-    def convert(self, span):
-        return span
-
-    def send(self, attempt):
-        self.client.send(attempt.pending, attempt)
-
-    def refresh_credentials(self):
-        return False
-
-    def needs_flush(self):
-        return True
-
-    def flush_sdk(self):
-        pass
-
-
 class Traced:
     """A tracer provider and an export queue; the test starts the runs."""
 
-    def __init__(self, destination, *, sample_rate=1.0, **options):
+    def __init__(self, trace_backend, *, sample_rate=1.0, **options):
         self.buffer = SpanBuffer(sample_rate)
         self.provider = RunTracerProvider(self.buffer, Resource({"service.name": "test"}))
         self.tracer = self.provider.get_tracer("strands.telemetry.tracer")
@@ -141,7 +114,7 @@ class Traced:
         self.now = time.time()
         self.log = []
         self.queue = ExportQueue(
-            destination,
+            trace_backend,
             self.buffer.finished,
             emit=self._record,
             clock=lambda: self.now,
@@ -173,15 +146,15 @@ class Traced:
 
 @pytest.fixture
 def traced(backend):
-    return Traced(To(backend.url))
+    return Traced(OtlpBackend(backend.url))
 
 
 @pytest.fixture
 def tracing_to():
-    """Makes a `Traced` for a URL or a destination."""
+    """Makes a `Traced` for a URL or a backend."""
 
     def make(to, **options):
-        return Traced(To(to) if isinstance(to, str) else to, **options)
+        return Traced(OtlpBackend(to) if isinstance(to, str) else to, **options)
 
     return make
 

@@ -4,31 +4,8 @@ import time
 
 import pytest
 
+from tests.unit.traced_agent.tracing.otlp_backend import OtlpBackend
 from traced_agent.tracing.idle_connection import IdleConnection
-from traced_agent.tracing.otlp_client import OtlpClient
-from traced_agent.tracing.otlp_encoding import otlp_headers
-
-
-class To:
-    """An OTLP backend whose client keeps its connection."""
-
-    def __init__(self, url, clock=time.time):
-        self.client = OtlpClient(url, otlp_headers({}), {}, IdleConnection(clock))
-
-    def prepare(self):
-        pass
-
-    def send(self, attempt):
-        self.client.send(attempt.pending, attempt)
-
-    def refresh_credentials(self):
-        return False
-
-    def needs_flush(self):
-        return True
-
-    def flush_sdk(self):
-        pass
 
 
 @pytest.fixture
@@ -46,6 +23,11 @@ def connections(backend):
     return accepted
 
 
+def kept(backend, clock=time.time):
+    """The backend, with a client that keeps its connection."""
+    return OtlpBackend(backend.url, idle=IdleConnection(clock))
+
+
 def export(traced, *names):
     for name in names:
         traced.run(name)
@@ -53,14 +35,14 @@ def export(traced, *names):
 
 
 def test_exports_use_one_connection(tracing_to, backend, connections):
-    export(tracing_to(To(backend.url)), "one", "two", "three")
+    export(tracing_to(kept(backend)), "one", "two", "three")
 
     assert backend.names == ["one", "two", "three"]
     assert len(connections) == 1
 
 
 def test_a_connection_that_was_closed_while_it_was_idle_is_replaced(tracing_to, backend, connections):
-    traced = tracing_to(To(backend.url))
+    traced = tracing_to(kept(backend))
     export(traced, "one")
     connections[0].shutdown(2)  # the client's socket is readable from now on, at its end
     export(traced, "two")
@@ -71,7 +53,7 @@ def test_a_connection_that_was_closed_while_it_was_idle_is_replaced(tracing_to, 
 
 
 def test_a_request_that_a_kept_connection_loses_is_sent_again(tracing_to, backend, connections):
-    traced = tracing_to(To(backend.url))
+    traced = tracing_to(kept(backend))
     export(traced, "one")
 
     def close_once(handler, spans):
@@ -88,7 +70,7 @@ def test_a_request_that_a_kept_connection_loses_is_sent_again(tracing_to, backen
 
 def test_a_new_connection_that_fails_is_not_tried_again_immediately(tracing_to, backend, connections):
     backend.behave = backend.close_at_once
-    traced = tracing_to(To(backend.url))
+    traced = tracing_to(kept(backend))
     traced.run("one")
     traced.export()
 
@@ -101,7 +83,7 @@ def test_the_server_can_ask_for_a_new_connection(tracing_to, backend, connection
         backend.say(handler, 200, Connection="close")
 
     backend.behave = accept_and_close
-    export(tracing_to(To(backend.url)), "one", "two")
+    export(tracing_to(kept(backend)), "one", "two")
 
     assert backend.names == ["one", "two"]
     assert len(connections) == 2
@@ -109,7 +91,7 @@ def test_the_server_can_ask_for_a_new_connection(tracing_to, backend, connection
 
 def test_a_connection_that_was_idle_for_a_minute_is_replaced(tracing_to, backend, connections):
     now = [1000.0]
-    traced = tracing_to(To(backend.url, clock=lambda: now[0]))
+    traced = tracing_to(kept(backend, clock=lambda: now[0]))
     export(traced, "one")
     now[0] += 59
     export(traced, "two")
@@ -123,7 +105,7 @@ def test_a_connection_that_was_idle_for_a_minute_is_replaced(tracing_to, backend
 
 def test_a_connection_is_not_kept_after_a_failure(tracing_to, backend, connections):
     backend.behave = backend.answering(401)
-    traced = tracing_to(To(backend.url))
+    traced = tracing_to(kept(backend))
     export(traced, "one")
     backend.behave = backend.accept
     export(traced, "two")
@@ -140,14 +122,14 @@ def test_a_response_that_is_not_read_to_its_end_is_followed_by_a_new_connection(
         backend.say(handler, 200, b"x" * 200_000)
 
     backend.behave = accept_at_length
-    export(tracing_to(To(backend.url)), "one", "two")
+    export(tracing_to(kept(backend)), "one", "two")
 
     assert backend.names == ["one", "two"]
     assert len(connections) == 2
 
 
 def test_an_export_that_takes_too_long_leaves_no_connection(tracing_to, backend, connections):
-    traced = tracing_to(To(backend.url))
+    traced = tracing_to(kept(backend))
     export(traced, "one")
     backend.behave = backend.hang_before_headers
     traced.run("two")

@@ -7,27 +7,7 @@ import subprocess
 import pytest
 
 from tests.unit.traced_agent.tracing.connect_proxy import ConnectProxy
-from traced_agent.tracing.otlp_client import OtlpClient
-from traced_agent.tracing.otlp_encoding import otlp_headers
-
-
-class To:
-    """A destination that is a collector asked with this environment."""
-
-    def __init__(self, url, **environ):
-        self.client = OtlpClient(url, otlp_headers({}), environ)
-
-    def prepare(self):
-        pass
-
-    def send(self, attempt):
-        self.client.send(attempt.pending, attempt)
-
-    def needs_flush(self):
-        return True
-
-    def flush_sdk(self):
-        pass
+from tests.unit.traced_agent.tracing.otlp_backend import OtlpBackend
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +47,7 @@ def tls(backend, certificate):
 )
 def test_a_backend_is_trusted_by_the_roots_that_are_named(tracing_to, tls, certificate, variable, where):
     url, backend = tls
-    traced = tracing_to(To(url, **{variable: str(certificate / where)}))
+    traced = tracing_to(OtlpBackend(url, {variable: str(certificate / where)}))
     traced.run("one")
     traced.export()
     assert backend.names == ["one"]
@@ -78,7 +58,7 @@ def test_one_tls_handshake_serves_many_exports(tracing_to, tls, certificate):
     handshakes = []
     get_request = backend.server.get_request
     backend.server.get_request = lambda: handshakes.append(1) or get_request()
-    traced = tracing_to(To(url, SSL_CERT_FILE=str(certificate / "certificate.pem")))
+    traced = tracing_to(OtlpBackend(url, {"SSL_CERT_FILE": str(certificate / "certificate.pem")}))
     for name in ("one", "two", "three"):
         traced.run(name)
         traced.export()
@@ -88,7 +68,7 @@ def test_one_tls_handshake_serves_many_exports(tracing_to, tls, certificate):
 
 def test_a_backend_with_an_untrusted_certificate_gets_nothing(tracing_to, tls, caplog):
     url, backend = tls
-    traced = tracing_to(To(url))
+    traced = tracing_to(OtlpBackend(url))
     traced.run("one")
     traced.export()
     assert backend.requests == []
@@ -126,7 +106,7 @@ def export_through_proxy(tracing_to, tls, certificate, monkeypatch):
 
         def export(user_info):
             monkeypatch.setenv("https_proxy", f"http://{user_info}{proxy.address}")
-            traced = tracing_to(To(tls[0], SSL_CERT_FILE=str(certificate / "certificate.pem")))
+            traced = tracing_to(OtlpBackend(tls[0], {"SSL_CERT_FILE": str(certificate / "certificate.pem")}))
             traced.run("one")
             traced.export()
             return proxy, traced
