@@ -26,13 +26,13 @@ def test_each_trace_is_complete_before_the_environment_freezes(running, langfuse
 def test_a_backend_that_hangs_delays_no_answer_and_gets_the_traces_when_it_works_again(
     running, langfuse, fault
 ):
-    with running(langfuse, TRACE_EXPORT_TIMEOUT_S="3") as function:
+    with running(langfuse, TRACE_EXPORT_TIMEOUT_S="6") as function:
         function.ask()
         function.drain()
         langfuse.inject_fault(fault)
         first, waited_s = function.ask()
-        assert waited_s < 2.5, "the caller waited for the backend"
-        assert 0.5 < function.drain() < 5, "the environment is busy for the bound, and no longer"
+        assert waited_s < 5.5, "the caller waited for the backend"
+        assert 0.5 < function.drain() < 10, "the environment is busy for the bound, and no longer"
         langfuse.inject_fault("ok")
         second, _ = function.ask()
         function.drain()
