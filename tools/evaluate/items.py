@@ -19,7 +19,7 @@ def read_items(file: Path) -> list[Item]:
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{file} cannot be read: {error}") from None
+        raise Failure(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     items = [_item(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
     if not items:
         raise Failure(f'{file} contains no items: add lines like {{"input": "…", "expected_output": "…"}}')

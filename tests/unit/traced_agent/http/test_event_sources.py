@@ -12,6 +12,10 @@ EVENTS = {
         {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}},
         "EventBridge",
     ),
+    "Kafka": ({"eventSource": "aws:kafka", "records": {"topic-0": [{"value": "e30="}]}}, "aws:kafka"),
+    "MQ": ({"eventSource": "aws:mq", "messages": [{"data": "e30="}]}, "aws:mq"),
+    "CloudWatch Logs": ({"awslogs": {"data": "H4sI"}}, "CloudWatch Logs"),
+    "Firehose": ({"invocationId": "1", "deliveryStreamArn": "arn", "records": []}, "Amazon Data Firehose"),
 }
 
 

@@ -51,7 +51,7 @@ class EventSourceError(Exception):
 
 
 def reject_event_source(event: Any) -> None:
-    """Fail for events of SQS, SNS, S3, streams and EventBridge, which are not requests.
+    """Fail for events of services that receive no response, which are not requests.
 
     An error response would count as a success: the invocation must fail, so that the service tries again or
     uses its dead-letter queue.
@@ -59,16 +59,28 @@ def reject_event_source(event: Any) -> None:
     Raises:
         EventSourceError: names the service.
     """
-    records = _object(event).get("Records")
-    record = _object(records[0]) if isinstance(records, list) and records else {}
-    source = record.get("eventSource") or record.get("EventSource")
-    if {"detail-type", "source", "detail"} <= _object(event).keys():
-        source = "EventBridge"
-    if source:
+    if source := _event_source(_object(event)):
         raise EventSourceError(
-            f"events of {str(source)[:50]} cannot be answered: send the query to the Function URL, or invoke "
+            f"events of {source[:50]} cannot be answered: send the query to the Function URL, or invoke "
             'the function with {"query": "..."}'
         )
+
+
+_BY_NAMES = {
+    "EventBridge": {"detail-type", "source", "detail"},
+    "CloudWatch Logs": {"awslogs"},
+    "Amazon Data Firehose": {"deliveryStreamArn", "records"},
+}
+"""The services whose events have these names; other services have an event source."""
+
+
+def _event_source(event: dict[str, Any]) -> str:
+    """The service that an event is from; empty if it may be a request. Kafka and MQ name it outside records."""
+    records = event.get("Records")
+    record = _object(records[0]) if isinstance(records, list) and records else {}
+    if source := record.get("eventSource") or record.get("EventSource") or event.get("eventSource"):
+        return str(source)
+    return next((service for service, names in _BY_NAMES.items() if names <= event.keys()), "")
 
 
 def is_url_event(event: Any) -> bool:
