@@ -17,9 +17,11 @@ def read_items(file: Path) -> list[Item]:
         Failure: the file cannot be read, or a line is not an item.
     """
     try:
-        lines = file.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        lines = file.read_text("utf-8-sig").splitlines()
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Failure(f"{file} is not UTF-8 at byte {error.start}: convert the file") from None
     items = [_item(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
     if not items:
         raise Failure(f'{file} contains no items: add lines like {{"input": "…", "expected_output": "…"}}')

@@ -75,7 +75,7 @@ _BY_NAMES = {
 
 
 def _event_source(event: dict[str, Any]) -> str:
-    """The service that an event is from; empty if it may be a request. Kafka and MQ name it outside records."""
+    """The service that an event is from; empty if it may be a request. Kafka and MQ have no `Records`."""
     records = event.get("Records")
     record = _object(records[0]) if isinstance(records, list) and records else {}
     if source := record.get("eventSource") or record.get("EventSource") or event.get("eventSource"):
