@@ -178,6 +178,8 @@ def show(answer: Mapping[str, Any], *, printed: bool = False) -> None:
     tokens = f"{usage.get('inputTokens', 0)} tokens in, {usage.get('outputTokens', 0)} out"
     seconds = answer.get("duration_ms", 0) / 1000
     ERR.print(f"\n{tokens}, {seconds:.1f} s, {answer.get('model_id', '')}", style="dim", **PLAIN)
+    if (reason := answer.get("stop_reason", "end_turn")) not in ("end_turn", "tool_use"):
+        ERR.print(f"The run stopped early: {reason}. docs/api.md explains it.", style="yellow", **PLAIN)
     if where := answer.get("trace_url") or answer.get("trace_id"):
         ERR.print(f"Trace: {where}", style="dim", **PLAIN)
 
