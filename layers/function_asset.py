@@ -11,9 +11,10 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import layers
 from layers import interpreter
 
 PACKAGES = Path(__file__).parents[1] / "packages"
@@ -48,7 +49,8 @@ def assemble(agent: Path, target: Path, earlier: Path | None = None) -> None:
     Args:
         agent: as for `source_files`.
         target: the empty folder.
-        earlier: a folder with an asset; modules that are the same in it are not compiled again.
+        earlier: an assembled asset that is never changed; modules that are the same in it are linked to it,
+            with their bytecode, and not compiled again.
 
     Raises:
         AssetError: the agent's folder has no `lambda_handler.py`, has a file with the name of the runtime's
@@ -59,24 +61,61 @@ def assemble(agent: Path, target: Path, earlier: Path | None = None) -> None:
         raise AssetError(f"{agent} is not an agent's source folder: it has no lambda_handler.py")
     for reserved in {Path(name).parts[0] for name, _ in _walk(agent)} & _RESERVED:
         raise AssetError(f"{agent / reserved} has the name of the runtime's package: rename it")
-    for name, path in source_files(agent).items():
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target / name)
-    compile_asset(target, earlier)
+    files = source_files(agent)
+    for folder in {(target / name).parent for name in files}:
+        folder.mkdir(parents=True, exist_ok=True)
+    compile_asset(target, [name for name, path in files.items() if _add(path, name, target, earlier)])
 
 
-def compile_asset(folder: Path, earlier: Path | None = None) -> None:
-    """Write the bytecode of every module in the folder; `earlier` as for `assemble`.
+def _add(path: Path, name: str, target: Path, earlier: Path | None) -> bool:
+    """Add a source file to the asset; whether it is a module without bytecode."""
+    data = path.read_bytes()
+    if earlier and name.endswith(".py") and _is_compiled(data, name, earlier):
+        for part in (name, _bytecode(name)):
+            _link(earlier / part, target / part)
+        return False
+    (target / name).write_bytes(data)
+    return name.endswith(".py")
+
+
+def _is_compiled(data: bytes, name: str, earlier: Path) -> bool:
+    """Whether an earlier asset has the same module, and its bytecode."""
+    try:
+        return (earlier / name).read_bytes() == data and (earlier / _bytecode(name)).is_file()
+    except OSError:
+        return False
+
+
+def _bytecode(name: str) -> str:
+    """The path of a module's bytecode in the asset."""
+    folder, _, module = name.rpartition("/")
+    compiled = f"__pycache__/{module.removesuffix('.py')}.cpython-{layers.PYTHON.replace('.', '')}.pyc"
+    return f"{folder}/{compiled}" if folder else compiled
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
+
+
+def compile_asset(folder: Path, names: Sequence[str] | None = None) -> None:
+    """Write the bytecode of the modules with these paths in the folder, by default of every module.
 
     Raises:
         AssetError: a module has a syntax error.
         InterpreterError: as `assemble`.
     """
+    if names is None:
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.py"))
     compiler = [str(interpreter.target()), "-I", "-S", str(_COMPILER), str(folder), _MOUNTED]
-    compiler += [str(earlier)] if earlier else []
-    compiled = subprocess.run(compiler, check=False, capture_output=True, text=True)
+    listed = b"".join(os.fsencode(f"{name}\0") for name in names)
+    compiled = subprocess.run(compiler, check=False, capture_output=True, input=listed)
     if compiled.returncode:
-        raise AssetError(f"the function's code does not compile: {compiled.stderr.strip()}")
+        reason = compiled.stderr.decode("utf-8", "replace").strip()
+        raise AssetError(f"the function's code does not compile: {reason}")
 
 
 def assembled(agent: Path = DEFAULT_AGENT, earlier: Path | None = None) -> Path:
@@ -95,22 +134,10 @@ def assembled(agent: Path = DEFAULT_AGENT, earlier: Path | None = None) -> Path:
     return folder
 
 
-def package(agent: Path) -> bytes:
-    """The asset as a zip, for an upload without the CDK.
-
-    Raises:
-        AssetError: as `assemble`.
-        InterpreterError: as `assemble`.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        assemble(agent, Path(folder))
-        return pack(Path(folder))
-
-
 def pack(asset: Path) -> bytes:
-    """An assembled asset as a zip."""
+    """An assembled asset as a zip, for an upload without the CDK; the same asset gives the same bytes."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted(path for path in asset.rglob("*") if path.is_file()):
             archive.writestr(zipfile.ZipInfo(path.relative_to(asset).as_posix(), _TIME), path.read_bytes())
     return packed.getvalue()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from layers import function_asset
+from tests.example_agent.source import EXAMPLE_AGENT
 from tools.local.cloud.local_cloud import FAKE_MODEL_HEADER
 from tools.local.control_plane.server import ACCOUNT, _session
 from tools.local.fakes.langfuse_server import FakeLangfuse
@@ -66,6 +69,29 @@ def test_what_runs_was_downloaded_from_the_control_plane(cloud):
     function = cloud.pool.function
     assert not function.code.is_relative_to(ROOT)
     assert not function.opt.is_relative_to(ROOT)
+
+
+def test_after_an_update_the_function_runs_the_files_that_are_deployed(cloud):
+    asset = function_asset.assembled(EXAMPLE_AGENT, cloud.pool.function.code)
+    assert cloud.update(asset) is None
+    assert cloud.pool.function.code == asset
+    with zipfile.ZipFile(io.BytesIO(cloud.deployed.code_zip())) as deployed:
+        assert {name: deployed.read(name) for name in deployed.namelist()} == {
+            path.relative_to(asset).as_posix(): path.read_bytes()
+            for path in asset.rglob("*")
+            if path.is_file()
+        }
+    assert ask(cloud).json()["response"] == "The answer is 4."
+
+
+def test_code_that_does_not_start_is_not_left_deployed(cloud, tmp_path):
+    deployed, running = cloud.deployed.code_zip(), cloud.pool.function
+    source = shutil.copytree(EXAMPLE_AGENT, tmp_path / "agent")
+    (source / "agent.py").write_text("import no_such_module\n")
+    assert "no_such_module" in cloud.update(function_asset.assembled(source, running.code))
+    assert cloud.deployed.code_zip() == deployed
+    assert cloud.pool.function is running
+    assert ask(cloud).json()["response"] == "The answer is 4."
 
 
 def test_the_control_plane_runs_no_function(cloud):

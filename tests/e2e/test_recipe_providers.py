@@ -40,7 +40,7 @@ class Deployment:
         PAGE.write(source, variant)
         agent = source / "agent.py"
         agent.write_text(edit(agent.read_text("utf-8")), "utf-8")
-        assert self.cloud.update(function_asset.package(source)) is None
+        assert self.cloud.update(function_asset.assembled(source)) is None
 
 
 @pytest.fixture(scope="module")

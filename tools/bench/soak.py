@@ -80,7 +80,7 @@ def soak(cloud: LocalCloud, plan: Plan, faults: Sequence[str] = tuple(FAULTS)) -
     Raises:
         RuntimeError: the soak test's agent does not start.
     """
-    if error := cloud.update(function_asset.package(AGENT)):
+    if error := cloud.update(function_asset.assembled(AGENT)):
         raise RuntimeError(f"the agent of the soak test does not start: {error}")
     found, sent = Findings(), 0
     with httpx.Client(trust_env=False) as client:

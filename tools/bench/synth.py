@@ -104,6 +104,7 @@ def _watch(watcher: CodeWatcher) -> None:
 
 def _edit(cloud: LocalCloud, agent: Path) -> float:
     mark = uuid.uuid4().hex
+    cloud.pool.drain()  # the export of the last trace would take one of the cores
     started = time.perf_counter()
     agent.write_text(agent.read_text().replace("You are", f"{mark} You are", 1))
     while True:

@@ -168,6 +168,21 @@ def test_a_slow_init_is_stopped_and_repeated_within_the_functions_timeout(run):
     assert ask(run(code, init_limit_s=0.2, timeout_s=0.5)).error["errorType"] == "Sandbox.Timedout"
 
 
+def test_a_candidate_that_cannot_be_deployed_is_not_used(run):
+    code = "import os\ndef handler(event, context): return '{} ' + str(os.getpid())"
+    environments, candidate = run(code.format("first")), run(code.format("second")).function
+    running = answer(environments)
+
+    def deploy():
+        raise OSError("the control plane has ended")
+
+    with pytest.raises(OSError, match="has ended"):
+        environments.start_candidate(candidate, deploy)
+    assert answer(environments) == running
+    assert environments.start_candidate(candidate) is None
+    assert answer(environments).startswith("second ")
+
+
 def test_a_response_over_six_megabytes_is_an_error_and_the_environment_is_kept(run):
     code = """
         calls = 0

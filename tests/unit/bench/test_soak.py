@@ -231,7 +231,7 @@ def test_a_long_session_is_replaced_and_checked_when_no_more_faults_are_injected
     monkeypatch.setattr(SoakSession, "send_next", send_next)
     monkeypatch.setattr(SoakSession, "check", check)
     monkeypatch.setattr(soak, "MAX_TURNS", 10)
-    monkeypatch.setattr(soak.function_asset, "package", lambda agent: b"")
+    monkeypatch.setattr(soak.function_asset, "assembled", lambda agent: agent)
 
     found = soak.soak(cloud, soak.Plan(requests=60, sessions=2, clients=2, phase=20))
 

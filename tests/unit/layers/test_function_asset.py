@@ -12,8 +12,9 @@ from layers.function_asset import (
     RUNTIME,
     AssetError,
     assemble,
+    assembled,
     compile_asset,
-    package,
+    pack,
     source_files,
 )
 from tests.example_agent.source import EXAMPLE_AGENT
@@ -38,6 +39,10 @@ def asset(tmp_path):
     target.mkdir()
     assemble(EXAMPLE_AGENT, target)
     return target
+
+
+def package(agent):
+    return pack(assembled(agent))
 
 
 def contents(folder):

@@ -13,15 +13,16 @@ START = 'from traced_agent import create_handler\n\nhandler = create_handler("ag
 
 
 class Cloud:
-    """A cloud that keeps the zips it gets."""
+    """A cloud that keeps the assets it gets."""
 
     def __init__(self, began_ns):
         self.began_ns = began_ns
         self.url_server = SimpleNamespace(before_request=None)
+        self.pool = SimpleNamespace(function=SimpleNamespace(code=None))
         self.updates = []
 
-    def update(self, code_zip):
-        self.updates.append(code_zip)
+    def update(self, asset):
+        self.updates.append(asset)
 
 
 @pytest.fixture

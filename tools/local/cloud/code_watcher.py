@@ -1,6 +1,5 @@
 """Deploys the function's code whenever its source changes, and reports what needs a restart."""
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -11,6 +10,9 @@ from tools.aws.cdk import ROOT
 from tools.local.cloud.local_cloud import LocalCloud
 
 _INTERVAL_S = 0.05
+_SETTLING_S = 0.02
+"""How long a change must not go on until it is deployed: an editor may write a file in several steps."""
+
 _UPDATE_TIMEOUT_S = 20.0
 """How long a request waits at most for code that is being deployed."""
 
@@ -37,7 +39,6 @@ class CodeWatcher:
         self._deployed = {path: state for path, state in self._state().items() if state[0] < cloud.began_ns}
         self._changed = threading.Condition()
         self._built = _state(_built_files())
-        self._asset: Path | None = None
         cloud.url_server.before_request = self.wait_until_current
 
     def wait_until_current(self) -> None:
@@ -49,7 +50,7 @@ class CodeWatcher:
         """Watch until interrupted; code that does not start is reported, and the last version is kept."""
         seen = self._deployed
         while True:
-            time.sleep(_INTERVAL_S)
+            time.sleep(_INTERVAL_S if seen == self._deployed else _SETTLING_S)
             now = self._state()
             if now == seen and now != self._deployed:  # it has changed, and is complete
                 self._report(self._redeploy(_names(self._deployed, now)))
@@ -61,10 +62,8 @@ class CodeWatcher:
 
     def _redeploy(self, changed: str) -> str:
         try:
-            earlier, self._asset = self._asset, function_asset.assembled(self._source, self._asset)
-            if earlier:
-                shutil.rmtree(earlier, ignore_errors=True)
-            error = self._cloud.update(function_asset.pack(self._asset))
+            running = self._cloud.pool.function.code
+            error = self._cloud.update(function_asset.assembled(self._source, running))
         except (function_asset.AssetError, OSError) as problem:
             error = f"{type(problem).__name__}: {problem}"
         if error:

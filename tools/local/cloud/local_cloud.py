@@ -1,6 +1,7 @@
 """The local cloud as a whole: the stack deployed to an emulated control plane, read back, and served."""
 
 import contextlib
+import dataclasses
 import shutil
 import tempfile
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from layers import function_asset
 from tools.aws import assembly
 from tools.aws.assembly import StackPlan
 from tools.local.cloud import backends, host_check
@@ -137,16 +139,23 @@ class LocalCloud:
         """A boto3 client of the control plane."""
         return self.control_plane.client(service)
 
-    def update(self, code_zip: bytes) -> str | None:
+    def update(self, asset: Path) -> str | None:
         """Deploy other code through the control plane; returns why it does not start, if so.
 
         Code that does not start is replaced by the previous version.
+
+        Args:
+            asset: an assembled asset; it must not change until the local cloud ends, as it is what runs.
         """
-        last = self.deployed.code_zip()
-        self.deployed.update(code_zip)
-        error = self.pool.start_candidate(self.deployed.read(self._variables))
-        if error:
-            self.deployed.update(last)
+        function = dataclasses.replace(self.pool.function, code=asset)
+        replaced = []
+
+        def deploy() -> None:
+            replaced.append(self.deployed.code_zip())
+            self.deployed.update(function_asset.pack(asset))
+
+        if error := self.pool.start_candidate(function, deploy):
+            self.deployed.update(replaced[0])
         return f"{error['errorType']}: {error['errorMessage']}" if error else None
 
     def _start(self, stack: contextlib.ExitStack) -> None:

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -85,9 +86,19 @@ class EnvironmentPool:
         """Use this function from the next request on; old environments end with their request."""
         self._replace(function, [])
 
-    def start_candidate(self, function: Function) -> FunctionError | None:
-        """Use this function from the next request on if it starts; else return why not."""
+    def start_candidate(
+        self, function: Function, meanwhile: Callable[[], None] = lambda: None
+    ) -> FunctionError | None:
+        """Use this function from the next request on if it starts; else return why not.
+
+        `meanwhile` is called while it starts; if that fails, the function is not used.
+        """
         environment = self._environment(function)
+        try:
+            meanwhile()
+        except BaseException:
+            environment.end()
+            raise
         if error := environment.init(self._init_limit_s):
             return error
         self._replace(function, [environment])
