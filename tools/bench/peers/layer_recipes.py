@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import uv
 
@@ -28,7 +29,8 @@ _SAM_LAYER = """\
 """
 
 
-_SERVICES = "bedrock-runtime\ns3\nsecretsmanager\nsts\n"
+_SERVICES = "bedrock-agent-runtime\nbedrock-runtime\ns3\nsecretsmanager\n"
+"""The services that the function calls, as docs/layers.md lists them."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ class Recipe:
 class OurRecipe(Recipe):
     """A clone of this project; its locks follow the requirements."""
 
+    _locked: ClassVar[dict[str, list[str]]] = {}
+    """The texts of the locks by the requirement that was changed; resolving them is no part of a build."""
+
     def prepare(self, work: Path) -> None:
         """Copy this project."""
         for folder in ("tools", "packages", "layers"):
@@ -78,9 +83,13 @@ class OurRecipe(Recipe):
         """Change the requirements and lock them, because users build from committed locks."""
         requirements = work / "layers" / "langfuse" / "requirements.in"
         requirements.write_text(requirements.read_text().replace(old, new))
-        _run(
-            [sys.executable, "-m", "tools.build_layers", "lock", "--upgrade", "langfuse"], work, work / "lock"
-        )
+        locks = [work / "layers" / name / "requirements.txt" for name in self.layers]
+        if new not in self._locked:
+            words = ["lock", "--upgrade", "langfuse"]
+            _run([sys.executable, "-m", "tools.build_layers", *words], work, work / "lock")
+            self._locked[new] = [lock.read_text() for lock in locks]
+        for lock, text in zip(locks, self._locked[new], strict=True):
+            lock.write_text(text)
 
     def add(self, work: Path, cache: Path, requirement: str) -> None:
         """Lock and build with one more requirement."""
