@@ -6,6 +6,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from tools.local.cloud.code_watcher import CodeWatcher
 
@@ -32,8 +33,8 @@ def source(tmp_path):
     return tmp_path
 
 
-def run(cloud, source):
-    watcher = CodeWatcher(cloud, lambda _: None, source)
+def run(cloud, source, report=lambda _: None):
+    watcher = CodeWatcher(cloud, report, source)
     threading.Thread(target=watcher.run, daemon=True).start()
     cloud.url_server.before_request()
 
@@ -49,4 +50,20 @@ def test_a_file_that_was_saved_while_the_stack_was_deployed_is_deployed_before_t
     saved_ns = cloud.began_ns + 1
     os.utime(source / "agent.py", ns=(saved_ns, saved_ns))
     run(cloud, source)
+    assert len(cloud.updates) == 1
+
+
+def test_an_edit_that_the_control_plane_does_not_take_is_reported_and_the_next_one_is_deployed(source):
+    cloud = Cloud(time.time_ns() - 10**12)
+    reports = []
+
+    def fail(asset):
+        cloud.update = cloud.updates.append
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+
+    cloud.update = fail
+    run(cloud, source, reports.append)
+    assert "keeps serving: EndpointConnectionError" in reports[0]
+    (source / "agent.py").write_text("TOOLS = [print]\n")
+    cloud.url_server.before_request()
     assert len(cloud.updates) == 1

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from layers import LAYERS, function_asset
 from tools.aws.cdk import ROOT
 from tools.local.cloud.local_cloud import LocalCloud
@@ -64,7 +66,7 @@ class CodeWatcher:
         try:
             running = self._cloud.pool.function.code
             error = self._cloud.update(function_asset.assembled(self._source, running))
-        except (function_asset.AssetError, OSError) as problem:
+        except (function_asset.AssetError, OSError, BotoCoreError, ClientError) as problem:
             error = f"{type(problem).__name__}: {problem}"
         if error:
             return f"{changed} changed, but does not start; the previous version keeps serving: {error}"
