@@ -14,8 +14,8 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import layers
 from layers import interpreter
+from layers.target import EXTENSION
 
 PACKAGES = Path(__file__).parents[1] / "packages"
 DEFAULT_AGENT = PACKAGES / "handler" / "src"
@@ -89,7 +89,7 @@ def _is_compiled(data: bytes, name: str, earlier: Path) -> bool:
 def _bytecode(name: str) -> str:
     """The path of a module's bytecode in the asset."""
     folder, _, module = name.rpartition("/")
-    compiled = f"__pycache__/{module.removesuffix('.py')}.cpython-{layers.PYTHON.replace('.', '')}.pyc"
+    compiled = f"__pycache__/{module.removesuffix('.py')}.{EXTENSION}.pyc"
     return f"{folder}/{compiled}" if folder else compiled
 
 

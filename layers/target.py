@@ -15,7 +15,7 @@ FULL_VERSION = f"{layers.PYTHON}.0"
 
 ABI = f"cp{VERSION[0]}{VERSION[1]}"
 EXTENSION = f"cpython-{VERSION[0]}{VERSION[1]}"
-"""The part of an extension module's file name that names the interpreter."""
+"""The part of the file names of extension modules and of bytecode that names the interpreter."""
 
 
 def markers(architecture: str = layers.ARCHITECTURE) -> dict[str, str]:

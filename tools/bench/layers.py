@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import layers
+from layers.target import EXTENSION
 from tools.bench.peers.layer_recipes import RECIPES, ROOT, OurRecipe, Recipe, SlimRecipe
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.sampling import interleave
@@ -135,13 +136,12 @@ def _digest(zips: list[Path]) -> list[str]:
 def _bytecode(zips: list[Path]) -> float:
     """The share of modules whose bytecode for the target is used regardless of the modification time."""
     modules = usable = 0
-    tag = f"cpython-{layers.PYTHON.replace('.', '')}"
     for path in zips:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
             for name in (name for name in names if name.endswith(".py")):
                 folder, _, module = name.rpartition("/")
-                compiled = f"{folder}/__pycache__/{module[:-3]}.{tag}.pyc"
+                compiled = f"{folder}/__pycache__/{module[:-3]}.{EXTENSION}.pyc"
                 modules += 1
                 usable += compiled in names and _is_unchecked(archive.read(compiled))
     return usable / modules
