@@ -13,7 +13,7 @@ from tools.local.cloud.local_cloud import LocalCloud
 
 _INTERVAL_S = 0.05
 _SETTLING_S = 0.02
-"""How long a change must not go on until it is deployed: an editor may write a file in several steps."""
+"""How long changed files must stay the same before a deploy: an editor may write in several steps."""
 
 _UPDATE_TIMEOUT_S = 20.0
 """How long a request waits at most for code that is being deployed."""

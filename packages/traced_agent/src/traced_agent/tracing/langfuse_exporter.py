@@ -36,6 +36,7 @@ _NEVER_S = 86_400
 
 
 _MEDIA_MARKS = ("data:", '"data"', "inline_data", "inlineData")
+"""Each text in which the SDK looks for media contains one of these."""
 
 
 class LangfuseExporter:
@@ -138,11 +139,11 @@ class TransformingExporter(LangfuseTransformingSpanExporter):
 
 
 def _may_have_media(span: ReadableSpan) -> bool:
-    """Whether the SDK would look for media: every text in which it looks contains one of the marks."""
+    """Whether the SDK would look for media in an attribute of the span."""
     for value in (span.attributes or {}).values():
-        for text in (value,) if isinstance(value, str) else value if isinstance(value, Sequence) else ():
-            if isinstance(text, str) and any(mark in text for mark in _MEDIA_MARKS):
-                return True
+        texts = [value] if isinstance(value, str) else value if isinstance(value, Sequence) else []
+        if any(mark in text for text in texts if isinstance(text, str) for mark in _MEDIA_MARKS):
+            return True
     return False
 
 
