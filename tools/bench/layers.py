@@ -16,18 +16,17 @@ from pathlib import Path
 
 import layers
 from layers.target import EXTENSION
-from tools.bench.peers.layer_recipes import RECIPES, ROOT, OurRecipe, Recipe, SlimRecipe
+from tools.bench.peers.layer_recipes import ADDED, RECIPES, ROOT, Recipe
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
 from tools.bench.sampling import interleave
 
 ROUNDS = 2
 _UNCHECKED_HASH = 1
 _OTHER_VERSION = ("langfuse>=5.0.4", "langfuse==5.0.3")
-_ADDED = "pandas>=2.2"
 _NOTE = """\
 Cold: all caches are empty. Ours includes the checks of `check-layers` in that time; the others check
 nothing. Pandas added: locking, building and checking with it; everything was downloaded before."""
-_STEPS = ("cold", "nothing changed", "one package changed", "warm", "pandas added")
+_STEPS = ("cold", "nothing changed", "one package changed", "warm", ADDED)
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,7 @@ def _sample(recipe: Recipe, work: Path, cache: Path, checked: str = "") -> Recip
     recipe.clean(work)
     seconds["warm"] = _timed(recipe, work, cache)
     digest = _digest(zips)
-    if isinstance(recipe, OurRecipe) and not isinstance(recipe, SlimRecipe):
-        seconds["pandas added"] = _added(recipe, work, cache)
+    seconds |= recipe.more_steps(work, cache)
     return RecipeBuild(
         seconds=seconds,
         cold_cpu=cold_cpu,
@@ -103,18 +101,6 @@ def _sample(recipe: Recipe, work: Path, cache: Path, checked: str = "") -> Recip
         reproducible=digest == first,
         checked=checked or _checked(zips),
     )
-
-
-def _added(recipe: OurRecipe, work: Path, cache: Path) -> float:
-    """The seconds in which pandas is added to the built layers, the second time."""
-    recipe.restore(work, cache)
-    recipe.add(work, cache, _ADDED)
-    recipe.restore(work, cache)
-    started = time.perf_counter()
-    recipe.add(work, cache, _ADDED)
-    seconds = time.perf_counter() - started
-    recipe.restore(work, cache)
-    return seconds
 
 
 def _timed(recipe: Recipe, work: Path, cache: Path) -> float:
@@ -216,7 +202,7 @@ def _claims(built: dict[str, list[RecipeBuild]]) -> list[Claim]:
         *claims,
         at_most("nothing changed", _median(ours, "nothing changed"), 0.5, " s"),
         at_most("one package changed", _median(ours, "one package changed"), 2.5, " s"),
-        at_most("pandas added", _median(ours, "pandas added"), 8, " s"),
+        at_most(ADDED, _median(ours, ADDED), 8, " s"),
         at_most("each zip", max(sample.largest for sample in ours) / 1e6, 50, " MB"),
         at_most("both zips", ours[-1].zipped / 1e6, 50, " MB"),
         at_most("both unzipped", ours[-1].unzipped / 1e6, 115, " MB"),

@@ -65,15 +65,19 @@ def _section(name: str, result: dict[str, Any]) -> str:
         if table["note"]:
             lines.append(table["note"] + "\n")
     if part["claims"]:
-        rows = [
-            [c["what"], c["wanted"], c["measured"], "yes" if c["holds"] else "**no**"] for c in part["claims"]
-        ]
-        lines += ["### Claims\n", markdown_table(["claim", "wanted", "measured", "holds"], rows), ""]
+        lines += _claims(part["claims"])
     if part["absent"]:
         lines += [
             "Not measured: " + "; ".join(f"{peer} ({why})" for peer, why in part["absent"].items()) + ".\n"
         ]
     return "\n".join(lines)
+
+
+def _claims(claims: list[dict[str, Any]]) -> list[str]:
+    rows = [[c["what"], c["wanted"], c["measured"], "yes" if c["holds"] else "**no**"] for c in claims]
+    missed = [f"- {c['what']}: {c['reason']}" for c in claims if not c["holds"] and c.get("reason")]
+    lines = ["### Claims\n", markdown_table(["claim", "wanted", "measured", "holds"], rows), ""]
+    return [*lines, "Why a goal is not met:\n", *missed, ""] if missed else lines
 
 
 def markdown_table(columns: list[str], rows: list[list[Any]]) -> str:

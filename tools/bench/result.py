@@ -26,6 +26,8 @@ class Claim:
     holds: bool
     required: bool = False
     """Whether the bench fails if it does not hold."""
+    reason: str = ""
+    """Why it cannot hold yet; the page shows it only if the claim does not hold."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def at_most(what: str, measured: float, wanted: float, unit: str = "") -> Claim:
+def at_most(what: str, measured: float, wanted: float, unit: str = "", *, reason: str = "") -> Claim:
     """A claim that a measured number is at most the wanted one."""
-    return Claim(what, f"≤ {figure(wanted)}{unit}", f"{figure(measured)}{unit}", measured <= wanted)
+    shown = f"≤ {figure(wanted)}{unit}", f"{figure(measured)}{unit}"
+    return Claim(what, *shown, holds=measured <= wanted, reason=reason)
 
 
 def none_of(what: str, found: int) -> Claim:

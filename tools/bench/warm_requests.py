@@ -24,6 +24,8 @@ from traced_agent.tracing import langfuse_protocol
 BATCH = 50
 ROUNDS = 8
 BARE = "a bare Strands agent call"
+UNTRACED = "ours, untraced"
+NEVER_SENT = "ours, spans never sent"
 OURS = "ours"
 TLS = "ours, over TLS"
 TLS_NEW_CONNECTION = "ours, over TLS, a new connection for each export"
@@ -49,10 +51,10 @@ def handlers(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> Iterator[dict[str,
         with _over_tls(folder, bedrock) as over_tls:
             yield {
                 BARE: deployed.function(bare, bedrock, langfuse),
-                "ours, untraced": deployed.function(
+                UNTRACED: deployed.function(
                     ours(), bedrock, langfuse, LANGFUSE_TRACING_ENABLED="false"
                 ),
-                "ours, spans never sent": deployed.function(never, bedrock, langfuse),
+                NEVER_SENT: deployed.function(never, bedrock, langfuse),
                 "ours, to plain OTLP": deployed.function(
                     ours(),
                     bedrock,
