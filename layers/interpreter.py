@@ -84,6 +84,7 @@ def _found_by_hatch(version: str) -> Iterator[Path]:
         yield Path(found.stdout.strip())
 
 
+@functools.cache
 def build(python: Path) -> str:
     """Identifies a build of CPython: the same build writes the same bytecode."""
     return subprocess.run([python, "-I", "-c", _BUILD], capture_output=True, text=True, check=True).stdout

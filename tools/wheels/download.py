@@ -99,8 +99,9 @@ def _cached(pin: Pin, store: Path, ranks: Mapping[tags.Tag, int]) -> Path | None
     The cache holds the wheels of every architecture; those of pure Python are shared.
     """
     found = {}
-    for digest in sorted(pin.hashes):
-        for wheel in store.joinpath(digest).glob("*.whl"):
+    folders = [store / digest for digest in sorted(pin.hashes)]
+    for folder in filter(Path.is_dir, folders):  # most of a pin's wheels are for other platforms
+        for wheel in folder.glob("*.whl"):
             matching = [ranks[tag] for tag in parse_wheel_filename(wheel.name)[3] if tag in ranks]
             if matching:
                 found[wheel] = min(matching)

@@ -29,10 +29,11 @@ def select(entries: Sequence[Entry], layer: Layer) -> Sequence[Entry]:
     services = layer.services if offered else ()
     if any(entry.path == f"{ROOT}botocore/data/endpoints.json" for entry in entries):
         _reject_unknown(services, offered)
+    excluded = layer.excluded  # read once: it is in a file
     selected = [
         entry
         for entry in entries
-        if not is_excluded(entry.path, layer.excluded) and _is_kept_service(entry, services)
+        if not is_excluded(entry.path, excluded) and _is_kept_service(entry, services)
     ]
     if len(selected) == len(entries):
         return entries

@@ -116,8 +116,11 @@ def check_layers(
         else [name for name, built in manifests.items() if built.get("passed_alone") == built["digest"]]
     )
     parts = PassedParts(cache.CACHE, stack[0].architecture)
-    contents = [read_layer(layer) if again else parts.recall(read_layer(layer)) for layer in stack]
-    candidate = Candidate(contents, handler or function_asset.assembled())
+    with ThreadPoolExecutor(1) as pool:
+        # Another process compiles the function's code while this one reads the layers.
+        code = pool.submit(lambda: handler or function_asset.assembled())
+        contents = [read_layer(layer) if again else parts.recall(read_layer(layer)) for layer in stack]
+    candidate = Candidate(contents, code.result())
     report = check(candidate, passed=passed, compiled=compiled, progress=progress)
     for checked in (layer for layer in contents if layer.name not in passed):
         parts.remember(checked, [*report.violations, *report.warnings])
