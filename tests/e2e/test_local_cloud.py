@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -41,6 +42,17 @@ def test_the_deployed_function_answers_with_its_tool_and_its_trace_arrives(cloud
     assert [span.attributes["gen_ai.tool.name"] for span in trace.spans if "execute_tool" in span.name] == [
         "calculator"
     ]
+
+
+def test_a_demonstration_uses_two_tools_at_once(cloud):
+    answer = httpx.post(cloud.url, json={"action": "run_demo"}, timeout=60).json()
+    assert re.fullmatch(r"The answer is 42; \d{4}-\d\d-\d\dT[\d:]+\+00:00\.", answer["response"])
+    trace = cloud.langfuse.wait_for(answer["trace_id"])
+    assert trace.root.name == "run_demo"
+    assert len(trace.named("chat")) == 2
+    used = [span for span in trace.spans if "execute_tool" in span.name]
+    assert {span.attributes["gen_ai.tool.name"] for span in used} == {"calculator", "current_time"}
+    assert len({span.parent_id for span in used}) == 1
 
 
 def test_an_answer_of_the_fake_model_is_marked(cloud):

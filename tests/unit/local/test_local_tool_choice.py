@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.local.fakes.tool_choice import choose
+from tools.local.fakes.tool_choice import choose, choose_all
 
 TOOLS = {
     "calculator": {"expression": {}},
@@ -68,3 +68,17 @@ def test_other_questions_need_no_tool(question):
 def test_any_question_has_a_choice(question):
     found = choose(question, TOOLS)
     assert found is None or found[0] in TOOLS
+
+
+@pytest.mark.parametrize(
+    ("query", "tools"),
+    [
+        ("What is 2+2?", ["calculator"]),
+        ("Use your tools: what is 6 * 7, and what time is it in UTC?", ["calculator", "current_time"]),
+        ("What is 5 km in mi? What is 2+2? What is 2+2?", ["convert_units", "calculator"]),
+        ("Who wrote Faust, and when is it on today?", ["current_time"]),
+        ("Tell me a story and a joke.", []),
+    ],
+)
+def test_several_questions_call_several_tools(query, tools):
+    assert [name for name, _ in choose_all(query, TOOLS)] == tools

@@ -83,7 +83,7 @@ def _with_tool(
         if tool_results(request):
             return None
         identifier = f"tooluse_{len(request['messages']):022d}"
-        return Reply(text, ToolUse(identifier, tool, arguments), stop_reason)
+        return Reply(text, (ToolUse(identifier, tool, arguments),), stop_reason)
 
     return reply
 

@@ -157,7 +157,7 @@ def _refuse(exchange: HttpExchange, status: int, kind: str, message: str) -> Non
 
 def _content(reply: fake_model.Reply) -> list[dict[str, Any]]:
     content: list[dict[str, Any]] = [{"text": reply.text}] if reply.text else []
-    if tool := reply.tool:
+    for tool in reply.tools:
         content.append({"toolUse": {"toolUseId": tool.id, "name": tool.name, "input": tool.input}})
     return content
 
@@ -173,11 +173,11 @@ def _frames(reply: fake_model.Reply) -> Iterator[bytes]:
         yield _delta(0, {"text": word})
     if reply.text:
         yield event_stream.event("contentBlockStop", {"contentBlockIndex": 0})
-    if tool := reply.tool:
+    for index, tool in enumerate(reply.tools, start=1):
         start = {"toolUse": {"toolUseId": tool.id, "name": tool.name}}
-        yield event_stream.event("contentBlockStart", {"contentBlockIndex": 1, "start": start})
-        yield _delta(1, {"toolUse": {"input": tool.arguments}})
-        yield event_stream.event("contentBlockStop", {"contentBlockIndex": 1})
+        yield event_stream.event("contentBlockStart", {"contentBlockIndex": index, "start": start})
+        yield _delta(index, {"toolUse": {"input": tool.arguments}})
+        yield event_stream.event("contentBlockStop", {"contentBlockIndex": index})
     yield event_stream.event("messageStop", {"stopReason": reply.stop_reason})
     yield event_stream.event("metadata", {"usage": reply.usage, "metrics": {"latencyMs": 1}})
 

@@ -1,7 +1,7 @@
 """What the fake model answers: the same answer to the same conversation, with the agent's own tools.
 
-A question that fits a tool calls it (`tool_choice`); the answer then is what the tool returned. Every other
-question gets one fixed sentence.
+A question that fits a tool calls it (`tool_choice`), and several questions call several tools at once; the
+answer then is what the tools returned. Every other question gets one fixed sentence.
 Directives in the prompt: `[[tool NAME {"input": …}]]` calls that tool so, `[[loop]]` calls a tool every time,
 `[[say N]]` answers N words, `[[guardrail]]` is blocked by the guardrail if the request names one,
 `[[max_tokens]]` stops as a model does that ran out of them.
@@ -50,7 +50,7 @@ class Reply:
     """One turn of the model."""
 
     text: str
-    tool: ToolUse | None = None
+    tools: tuple[ToolUse, ...] = ()
     stop_reason: str = "end_turn"
     input_tokens: int = 0
     cache_read_tokens: int = 0
@@ -59,7 +59,7 @@ class Reply:
     @property
     def output_tokens(self) -> int:
         """About four characters a token, as models count."""
-        return _tokens(self.text) + (_tokens(self.tool.arguments) if self.tool else 0)
+        return _tokens(self.text) + sum(_tokens(tool.arguments) for tool in self.tools)
 
     @property
     def usage(self) -> dict[str, int]:
@@ -83,10 +83,13 @@ def reply(request: Request) -> Reply:
         return Reply(_told(results), input_tokens=tokens)
     if "[[guardrail]]" in query and request.get("guardrailConfig"):
         return Reply(GUARDRAIL_TEXT, stop_reason="guardrail_intervened", input_tokens=tokens)
-    if call := _forced(request) or _call(query, _tools(request)):
-        name, given = call
-        identifier = hashlib.sha256(f"{len(messages)}{query}".encode()).hexdigest()[:22]
-        return Reply(f"Let me use {name}.", ToolUse(f"tooluse_{identifier}", name, given), "tool_use", tokens)
+    if calls := _forced(request) or _calls(query, _tools(request)):
+        names = " and ".join(name for name, _ in calls)
+        uses = tuple(
+            ToolUse(_identifier(f"{len(messages)}{query}{number or ''}"), *call)
+            for number, call in enumerate(calls)
+        )
+        return Reply(f"Let me use {names}.", uses, "tool_use", tokens)
     if "[[max_tokens]]" in query:
         return Reply("It is a long story, and", stop_reason="max_tokens", input_tokens=tokens)
     return Reply(_said(query), input_tokens=tokens)
@@ -135,24 +138,28 @@ def _tools(request: Request) -> dict[str, dict[str, Any]]:
     return {spec["name"]: spec["inputSchema"]["json"].get("properties", {}) for spec in specs}
 
 
-def _forced(request: Request) -> tuple[str, Any] | None:
+def _identifier(seed: str) -> str:
+    return f"tooluse_{hashlib.sha256(seed.encode()).hexdigest()[:22]}"
+
+
+def _forced(request: Request) -> list[tuple[str, Any]]:
     """The call of the tool that the request requires, with the least input that its schema accepts."""
     config = request.get("toolConfig") or {}
     choice = config.get("toolChoice", {})
     specs = [tool["toolSpec"] for tool in config.get("tools", []) if "toolSpec" in tool]
     for spec in specs:
         if "any" in choice or choice.get("tool", {}).get("name") == spec["name"]:
-            return spec["name"], schema_filler.fill(spec["inputSchema"]["json"])
-    return None
+            return [(spec["name"], schema_filler.fill(spec["inputSchema"]["json"]))]
+    return []
 
 
-def _call(query: str, tools: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]] | None:
+def _calls(query: str, tools: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
     if directive := _TOOL.search(query):
-        return directive[1], json.loads(directive[2] or "{}")
+        return [(directive[1], json.loads(directive[2] or "{}"))]
     if tools and "[[loop]]" in query:
         name = tool_choice.named(tools, "calc") or next(iter(tools))
-        return name, tool_choice.inputs(tools[name], ["1 + 1"])
-    return tool_choice.choose(query[:_QUESTION_LENGTH], tools)
+        return [(name, tool_choice.inputs(tools[name], ["1 + 1"]))]
+    return tool_choice.choose_all(query[:_QUESTION_LENGTH], tools)
 
 
 def _told(results: list[dict[str, Any]]) -> str:

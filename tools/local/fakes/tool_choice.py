@@ -1,4 +1,4 @@
-"""Which of the agent's tools the fake model calls for a question, and with which input.
+"""Which of the agent's tools the fake model calls for each question, and with which input.
 
 It knows arithmetic and percentages, conversions of units, the knowledge base, and the time in a city. A tool
 is recognised by a part of its name (`calc`, `conver`, `knowledge`, `time`);
@@ -22,6 +22,7 @@ _UNIT = r"[a-zA-Z°µ/]+"
 _HOW_MANY = re.compile(rf"how (?:many|much) ({_UNIT})\b[^\d-]*({_NUMBER})\s*({_UNIT})", re.IGNORECASE)
 _IN_UNITS = re.compile(rf"({_NUMBER})\s*({_UNIT})\b.*\b(?:to|in|into|as)\s+({_UNIT})", re.DOTALL)
 _TIME = re.compile(r"\b(time|date|day|today|now)\b", re.IGNORECASE)
+_NEXT_QUESTION = re.compile(r"\?\s+|,?\s+and\s+(?=(?:what|when|how)\b)", re.IGNORECASE)
 _UNITS = {
     **dict.fromkeys(("mile", "miles"), "mi"),
     **dict.fromkeys(("kilometer", "kilometers", "kilometre", "kilometres"), "km"),
@@ -44,6 +45,15 @@ _UNITS = {
 _SHORT = {*_UNITS.values(), "cm", "mm", "yd", "g", "mg", "t", "ml", "m3", "pt", "cup", "d", "ms", "wk"} | {
     *("m/s", "km/h", "mph", "kn", "K")
 }
+
+
+def choose_all(query: str, tools: Mapping[str, Properties]) -> list[Call]:
+    """The tools to call at once: one for each question in the query that a tool fits, none twice."""
+    calls: list[Call] = []
+    for question in _NEXT_QUESTION.split(query):
+        if (call := choose(question, tools)) and call not in calls:
+            calls.append(call)
+    return calls
 
 
 def choose(query: str, tools: Mapping[str, Properties]) -> Call | None:
