@@ -16,14 +16,15 @@ from tools.local.cloud.local_cloud import LocalCloud
 
 
 @contextlib.contextmanager
-def served(plane, source, context, add_resources=None):
-    """Serves the agent of a source folder, deployed with these options and resources.
+def served(plane, source, context, add_resources=None, secrets=None):
+    """Serves the agent of a source folder, deployed with these options, resources and secrets.
 
     The control plane deploys the example agent again afterwards.
     """
     example, plane.agent_source, plane.add_resources = plane.agent_source, source, add_resources
     try:
-        with LocalCloud(context, control_plane=plane, log=lambda line: print(line, file=sys.stderr)) as cloud:
+        log = lambda line: print(line, file=sys.stderr)  # noqa: E731
+        with LocalCloud(context, control_plane=plane, log=log, secrets=secrets) as cloud:
             yield cloud
     finally:
         plane.agent_source, plane.add_resources = example, None

@@ -12,7 +12,7 @@ from layers import function_asset
 from tests.e2e.recipe_requests import ask, context_of, served, trace_of
 from tools.bench import provider_packages
 from tools.bench.recipe_pages import RECIPES, RecipePage
-from tools.local.cloud.local_cloud import LocalCloud
+from tools.local.cloud.local_cloud import FAKE_MODEL_HEADER, LocalCloud
 from tools.local.fakes.provider_servers import FakeAnthropic, FakeOpenAi, FakeProvider
 
 PAGE = RecipePage.read("other-providers")
@@ -49,8 +49,7 @@ def deployment(control_plane, tmp_path_factory):
     layer = tmp_path_factory.mktemp("layer")
     provider_packages.install(REQUIREMENTS, layer / "python")
     function_asset.compile_asset(layer)
-    secret = re.search(r"with the name `(.+?)`", TEXT)[1]
-    control_plane.client("secretsmanager").create_secret(Name=secret, SecretString=f'{{"api_key": "{KEY}"}}')
+    secrets = {re.search(r"with the name `(.+?)`", TEXT)[1]: f'{{"api_key": "{KEY}"}}'}
     page = {}
     exec(PAGE.blocks["resources.py"], page)
     with FakeOpenAi() as openai, FakeAnthropic() as anthropic:
@@ -63,13 +62,15 @@ def deployment(control_plane, tmp_path_factory):
             agent.function.add_environment("ANTHROPIC_BASE_URL", anthropic.url)
 
         context = context_of(PAGE.commands[-1])
-        with served(control_plane, function_asset.DEFAULT_AGENT, context, add) as cloud:
+        with served(control_plane, function_asset.DEFAULT_AGENT, context, add, secrets) as cloud:
             yield Deployment(cloud, openai, anthropic)
 
 
 def check_answer(cloud, provider: FakeProvider, model_id, key):
     """The answer, its trace and the health name the model, and the provider got the key."""
-    answer = ask(cloud, "What is 2+2?").json()
+    response = ask(cloud, "What is 2+2?")
+    assert FAKE_MODEL_HEADER not in response.headers
+    answer = response.json()
     assert (answer["response"], answer["model_id"]) == ("The answer is 4.", model_id)
     assert answer["usage"]["totalTokens"] == 18
     health = httpx.get(f"{cloud.url}health", timeout=60, trust_env=False).json()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.command import Failure
+from tools.local.__main__ import parser
 from tools.local.cloud import host_check
 from tools.local.cloud.function_log import FunctionLog
 from tools.local.cloud.local_cloud import LocalCloud
@@ -123,3 +124,26 @@ def test_the_page_lists_every_fault_and_no_other(heading, faults):
 def test_an_invalid_port_is_reported_in_one_line():
     with pytest.raises(Failure, match=r"port 99999 cannot be used .*--port"), LocalCloud(port=99999):
         pass
+
+
+def test_a_secret_of_the_agent_is_read_from_a_file(tmp_path):
+    (tmp_path / "key.json").write_text('{"api_key": "sk=1"}')
+    options = parser().parse_args(["serve", "--secret", f"model-api-key={tmp_path / 'key.json'}"])
+    assert options.secret == [("model-api-key", '{"api_key": "sk=1"}')]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("model-api-key", "'model-api-key' is not NAME=FILE"),
+        ("=key.json", "'=key.json' is not NAME=FILE"),
+        ("model-api-key=missing.json", "'missing.json' cannot be read: No such file or directory"),
+        ("model-api-key=binary", "'binary' is not UTF-8 text"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_explained(tmp_path, monkeypatch, capsys, given, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    with pytest.raises(SystemExit):
+        parser().parse_args(["serve", "--secret", given])
+    assert says in " ".join(capsys.readouterr().err.split())

@@ -26,7 +26,7 @@ from tools.local.runtime import runtime_client
 from tools.local.runtime.environment_pool import EnvironmentPool
 from tools.local.runtime.execution_environment import Log
 from tools.local.runtime.function import RUNTIME
-from traced_agent.settings import Settings
+from traced_agent.settings import NO_BEDROCK_MODEL, Settings
 
 Progress = Callable[[str], None]
 """Called with each step that begins."""
@@ -60,6 +60,7 @@ class LocalCloud:
         port: int = 0,
         environ: Mapping[str, str] | None = None,
         real_bedrock: bool = False,
+        secrets: Mapping[str, str] | None = None,
         control_plane: ControlPlane | None = None,
         log: Log | None = None,
         progress: Progress = lambda _: None,
@@ -72,6 +73,7 @@ class LocalCloud:
             port: the Function URL's; 0 takes a free one.
             environ: variables that name the user's own backends; without them the fakes are used.
             real_bedrock: ask the real service, with the user's credentials.
+            secrets: values by name, for Secrets Manager.
             control_plane: a bootstrapped control plane to share; the stack is destroyed at the end.
             log: takes the function's log.
             progress: called with each step that begins.
@@ -80,6 +82,7 @@ class LocalCloud:
         self._port, self._progress, self._shared = port, progress, control_plane
         self._environ = environ or {}
         self._real_bedrock = real_bedrock
+        self._secrets = secrets or {}
         self.logs = FunctionLog()
         self._log = log or self.logs
         self._stack = contextlib.ExitStack()
@@ -122,6 +125,8 @@ class LocalCloud:
     @property
     def uses_fake_model(self) -> bool:
         """Whether answers come from `bedrock`, and not from a real model."""
+        if Settings.given("bedrock_model_id", self.pool.function.environment) == NO_BEDROCK_MODEL:
+            return False
         return self._model.environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == self.bedrock.url
 
     @property
@@ -194,7 +199,7 @@ class LocalCloud:
         return ControlPlane(region)
 
     def _deploy(self, stack: contextlib.ExitStack) -> None:
-        for name, value in self._traces.secrets.items():
+        for name, value in {**self._secrets, **self._traces.secrets}.items():
             _put_secret(self.control_plane.client("secretsmanager"), name, value)
         self._progress("synthesizing the stack")
         self.began_ns = time.time_ns()

@@ -4,6 +4,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from layers import ARCHITECTURE
 from tools import user_environment
@@ -57,6 +58,10 @@ def add_command(
     parser.add_argument(
         "--port", type=int, default=0, help="the port of the Function URL (default: a free one)"
     )
+    parser.add_argument(
+        "--secret", action="append", default=[], type=_secret, metavar="NAME=FILE",
+        help="a secret for your agent, as `--secret model-api-key=key.json`: its value is the file's text",
+    )  # fmt: skip
     parser.add_argument("--bedrock", action="store_true", help="use the real Bedrock, with your credentials")
     return parser
 
@@ -88,6 +93,7 @@ def local_cloud(
         port=arguments.port,
         environ=user_environment.read(os.environ),
         real_bedrock=arguments.bedrock,
+        secrets=dict(arguments.secret),
         progress=progress,
     )
 
@@ -109,3 +115,15 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not key:
         raise argparse.ArgumentTypeError(f"{text!r} is not key=value")
     return key, value
+
+
+def _secret(text: str) -> tuple[str, str]:
+    name, equals, file = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FILE")
+    try:
+        return name, Path(file).read_text("utf-8")
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{file!r} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise argparse.ArgumentTypeError(f"{file!r} is not UTF-8 text") from None
