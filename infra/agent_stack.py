@@ -20,6 +20,7 @@ from infra.options import Options
 from infra.record import StackRecord
 from infra.session_bucket import SessionBucket
 from layers import Layer
+from traced_agent.settings import ALLOCATOR
 
 
 class AgentStack(Stack):
@@ -58,7 +59,7 @@ class AgentStack(Stack):
             self,
             "Agent",
             name=record.agent,
-            environment=settings.to_env(),
+            environment={**ALLOCATOR, **settings.to_env()},
             options=options,
             key=key,
             layers=layers,

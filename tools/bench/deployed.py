@@ -16,6 +16,7 @@ from tools.local.fakes.langfuse_server import FakeLangfuse
 from tools.local.runtime.environment_pool import EnvironmentPool
 from tools.local.runtime.function import Function
 from tools.local.runtime.invocation import Invocation
+from traced_agent.settings import ALLOCATOR
 
 PEERS = Path(__file__).parent / "peers"
 QUERY = "What is 2+2?"
@@ -42,11 +43,12 @@ def opt() -> Path:
 def function(
     code: Path, bedrock: FakeBedrock, langfuse: FakeLangfuse, *, tree: Path | None = None, **environ: str
 ) -> Function:
-    """A function of the stack's memory size that can reach only the fakes."""
+    """A function with the stack's memory size and allocator that can reach only the fakes."""
     return Function(
         code=code,
         opt=tree or opt(),
         environment={
+            **ALLOCATOR,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url,

@@ -71,6 +71,10 @@ def test_the_functions_environment_is_its_settings(synthesize) -> None:
     )
 
 
+def test_the_memory_that_threads_free_is_shared(synthesize) -> None:
+    assert function_of(synthesize())["Environment"]["Variables"]["MALLOC_ARENA_MAX"] == "1"
+
+
 def test_reserved_variables_are_never_set(synthesize, variant) -> None:
     variables = function_of(synthesize(variant)).get("Environment", {}).get("Variables", {})
 
