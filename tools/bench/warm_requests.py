@@ -51,9 +51,7 @@ def handlers(bedrock: FakeBedrock, langfuse: FakeLangfuse) -> Iterator[dict[str,
         with _over_tls(folder, bedrock) as over_tls:
             yield {
                 BARE: deployed.function(bare, bedrock, langfuse),
-                UNTRACED: deployed.function(
-                    ours(), bedrock, langfuse, LANGFUSE_TRACING_ENABLED="false"
-                ),
+                UNTRACED: deployed.function(ours(), bedrock, langfuse, LANGFUSE_TRACING_ENABLED="false"),
                 NEVER_SENT: deployed.function(never, bedrock, langfuse),
                 "ours, to plain OTLP": deployed.function(
                     ours(),
