@@ -17,10 +17,13 @@ from pathlib import Path
 import layers
 from layers.target import EXTENSION
 from tools.bench.peers.layer_recipes import ADDED, RECIPES, ROOT, Recipe
-from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
+from tools.bench.result import Chart, Claim, Part, Table, at_most, figure, spread
 from tools.bench.sampling import interleave
 
 ROUNDS = 2
+_PIP_COLD_S = 16.6
+"""The seconds of pip's cold build on the machine for which the goals in seconds were set."""
+
 _UNCHECKED_HASH = 1
 _OTHER_VERSION = ("langfuse>=5.0.4", "langfuse==5.0.3")
 _NOTE = """\
@@ -190,6 +193,12 @@ def _artefacts(built: dict[str, list[RecipeBuild]]) -> Table:
 
 def _claims(built: dict[str, list[RecipeBuild]]) -> list[Claim]:
     ours, slim = built["ours"], built["ours, slim"]
+    reason = (
+        f"the goal was set on a machine where pip's cold build took {_PIP_COLD_S} s; here it takes "
+        f"{figure(_median(built['pip'], 'cold'))} s."
+        if "pip" in built
+        else ""
+    )
     claims = [
         at_most(
             f"cold build against {peer}'s{goal}", _median(ours, "cold") / _median(built[peer], "cold"), wanted
@@ -200,9 +209,9 @@ def _claims(built: dict[str, list[RecipeBuild]]) -> list[Claim]:
     ]
     return [
         *claims,
-        at_most("nothing changed", _median(ours, "nothing changed"), 0.5, " s"),
-        at_most("one package changed", _median(ours, "one package changed"), 2.5, " s"),
-        at_most(ADDED, _median(ours, ADDED), 8, " s"),
+        at_most("nothing changed", _median(ours, "nothing changed"), 0.5, " s", reason=reason),
+        at_most("one package changed", _median(ours, "one package changed"), 2.5, " s", reason=reason),
+        at_most(ADDED, _median(ours, ADDED), 8, " s", reason=reason),
         at_most("each zip", max(sample.largest for sample in ours) / 1e6, 50, " MB"),
         at_most("both zips", ours[-1].zipped / 1e6, 50, " MB"),
         at_most("both unzipped", ours[-1].unzipped / 1e6, 115, " MB"),

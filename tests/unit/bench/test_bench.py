@@ -21,7 +21,10 @@ from tools.bench.sampling import interleave
 FOUND = Part(
     title="Cold",
     tables=[Table("Seconds", ["handler", "cold", "bytes"], [["ours | theirs", 1.23456, 12345]], "A note.")],
-    claims=[at_most("cold", 2.0, 1.0, " s"), at_most("warm", 0.5, 1.0, " s")],
+    claims=[
+        at_most("cold", 2.0, 1.0, " s", reason="The disk is slow."),
+        at_most("warm", 0.5, 1.0, " s", reason="It is not needed."),
+    ],
     charts=[
         Chart("Bars", "s", bars={"ours": 1.5, "theirs": 3.0}),
         Chart("Curve", "ms", lines={"median": [(1, 2.0), (2, 3.0)]}, x_title="clients"),
@@ -129,6 +132,8 @@ def test_the_page_shows_every_result_with_its_command(measured, tmp_path):
     assert "A note." in text
     assert "| cold | ≤ 1 s | 2 s | **no** |" in text
     assert "| warm | ≤ 1 s | 0.5 s | yes |" in text
+    assert "Why a goal is not met:\n\n- cold: The disk is slow.\n" in text
+    assert "It is not needed." not in text
     assert "Not measured: sam (there is no sam)." in text
     for number in range(2):
         assert f"(charts/layers-{number}.svg)" in text
