@@ -217,10 +217,10 @@ def _claims(found: Mapping[str, list[ColdStart]]) -> list[Claim]:
         (what, "ours", "answer_cpu", 0.26),
         (f"{what}, the further goal", "ours", "answer_cpu", 0.19),
     ]
+    init, answer = (_median(found["ours"], column) for column in ("init_cpu", "answer_cpu"))
     reason = (
-        f"{_median(found['ours'], 'init_cpu'):.0f} of {_median(found['ours'], 'answer_cpu'):.0f} ms are init, which "
-        "imports Strands, boto3 and what they need. No other group of modules was found that a first answer does "
-        "not need."
+        f"{init:.0f} of {answer:.0f} ms are init, which imports Strands, boto3 and what they need. No other "
+        "group of modules was found that a first answer does not need."
     )
     return [
         at_most(claim, _median(found[name], column) / _median(found[_PLAIN], column), most, reason=reason)

@@ -93,7 +93,7 @@ def _sample(recipe: Recipe, work: Path, cache: Path, checked: str = "") -> Recip
     recipe.clean(work)
     seconds["warm"] = _timed(recipe, work, cache)
     digest = _digest(zips)
-    seconds |= recipe.more_steps(work, cache)
+    seconds |= {name: step(work, cache) for name, step in recipe.more_steps.items()}
     return RecipeBuild(
         seconds=seconds,
         cold_cpu=cold_cpu,

@@ -118,8 +118,8 @@ def _claims(costs: Mapping[str, list[RequestCost]], memory: Mapping[str, Mapping
             "over TLS, CPU of a traced request against a new connection for each export",
             cpu[TLS] / cpu[TLS_NEW_CONNECTION],
             0.85,
-            reason=f"a new connection takes {figure(cpu[TLS_NEW_CONNECTION] - cpu[TLS])} ms of such a request; "
-            "all other work is the same in both.",
+            reason=f"a new connection takes {figure(cpu[TLS_NEW_CONNECTION] - cpu[TLS])} ms of a request; all "
+            "other work is the same in both.",
         ),
         at_most(
             f"memory gained from request 1,000 to {REQUESTS:,}, more than a handler that does nothing",
@@ -134,8 +134,8 @@ def _traced_reason(cpu: Mapping[str, float]) -> str:
     """What the trace costs, if the variants that separate its parts were measured."""
     if not {UNTRACED, NEVER_SENT} <= cpu.keys():
         return ""
+    recording, exporting = cpu[NEVER_SENT] - cpu[UNTRACED], cpu[OURS] - cpu[NEVER_SENT]
     return (
-        f"of {figure(cpu[OURS])} ms, creating and recording the spans takes "
-        f"{figure(cpu[NEVER_SENT] - cpu[UNTRACED])} ms, and exporting them {figure(cpu[OURS] - cpu[NEVER_SENT])} ms; "
-        "the spans are those of Strands."
+        f"of {figure(cpu[OURS])} ms, recording the spans that Strands and the handler make takes "
+        f"{figure(recording)} ms, and exporting them {figure(exporting)} ms."
     )

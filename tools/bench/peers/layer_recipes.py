@@ -5,8 +5,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -38,6 +38,9 @@ _SERVICES = "bedrock-agent-runtime\nbedrock-runtime\ns3\nsecretsmanager\n"
 """The services that the function calls, as docs/layers.md lists them."""
 
 
+LAYERS = ("strands", "langfuse")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One way to build layer zips: `build(work, cache)` writes `<layer>.zip` files to `work`.
@@ -50,7 +53,9 @@ class Recipe:
     tool: tuple[str, str]
     """The peer's environment (the bench's own has an empty name) and the package that builds."""
     build: Callable[[Path, Path], None]
-    layers: tuple[str, ...] = ("strands", "langfuse")
+    layers: tuple[str, ...] = LAYERS
+    more_steps: Mapping[str, Callable[[Path, Path], float]] = field(default_factory=dict)
+    """Steps that only this recipe has: what they are called, and what gives their seconds."""
 
     @property
     def title(self) -> str:
@@ -64,10 +69,6 @@ class Recipe:
         """Require another version of one package."""
         for requirements in work.glob("*/requirements.txt"):
             requirements.write_text(requirements.read_text().replace(old, new))
-
-    def more_steps(self, work: Path, cache: Path) -> dict[str, float]:
-        """Measure the steps that only this recipe has; returns the seconds of each."""
-        return {}
 
     def clean(self, work: Path) -> None:
         """Remove the outputs and keep the caches."""
@@ -100,30 +101,6 @@ class OurRecipe(Recipe):
         for lock, text in zip(locks, self._locked[new], strict=True):
             lock.write_text(text)
 
-    def more_steps(self, work: Path, cache: Path) -> dict[str, float]:
-        """Add pandas to the built layers, twice: the second time, everything was downloaded before."""
-        for _ in range(2):
-            self._restore(work, cache)
-            started = time.perf_counter()
-            self._add(work, cache)
-            seconds = time.perf_counter() - started
-        self._restore(work, cache)
-        return {ADDED: seconds}
-
-    def _add(self, work: Path, cache: Path) -> None:
-        """Lock and build with one more requirement."""
-        requirements = work / "layers" / "strands" / "requirements.in"
-        requirements.write_text(f"{requirements.read_text()}{_PANDAS}\n")
-        _run([sys.executable, "-m", "tools.build_layers", "lock"], work, cache)
-        self.build(work, cache)
-
-    def _restore(self, work: Path, cache: Path) -> None:
-        """Build from the locks of this project again."""
-        for name in self.layers:
-            for source in (ROOT / "layers" / name).glob("requirements.*"):
-                shutil.copyfile(source, work / "layers" / name / source.name)
-        self.build(work, cache)
-
     def clean(self, work: Path) -> None:
         """Remove the outputs and keep the caches."""
         for name in self.layers:
@@ -137,10 +114,6 @@ class SlimRecipe(OurRecipe):
         """Copy this project and name the services."""
         super().prepare(work)
         (work / "layers" / "strands" / "botocore-services.txt").write_text(_SERVICES)
-
-    def more_steps(self, work: Path, cache: Path) -> dict[str, float]:
-        """Measure no more: the complete layers show what it takes to add a package."""
-        return {}
 
 
 def _remove(path: Path) -> None:
@@ -188,7 +161,7 @@ def _pip(names: tuple[str, ...]) -> Callable[[Path, Path], None]:
 
 
 def _uv(work: Path, cache: Path) -> None:
-    for name in ("strands", "langfuse"):
+    for name in LAYERS:
         tree = work / "uv" / name
         shutil.rmtree(tree, ignore_errors=True)
         packages = ["-r", f"{name}/requirements.txt", "--target", str(tree / "python")]
@@ -206,29 +179,51 @@ def _uv(work: Path, cache: Path) -> None:
 def _sam(work: Path, cache: Path) -> None:
     resources = [
         _SAM_LAYER.format(name=name, runtime=layers.RUNTIME, architecture=layers.ARCHITECTURE)
-        for name in ("strands", "langfuse")
+        for name in LAYERS
     ]
     (work / "template.yaml").write_text(_SAM_TEMPLATE + "".join(resources))
     program = str(environment("sam", "aws-sam-cli") / "sam")
     _run([program, "build", "--cached", "--parallel"], work, cache, SAM_CLI_TELEMETRY="0")
-    for name in ("strands", "langfuse"):
+    for name in LAYERS:
         _zip(work / ".aws-sam" / "build" / name, work / f"{name}.zip")
 
 
 def _ours(work: Path, cache: Path) -> None:
     _run([sys.executable, "-m", "tools.build_layers", "build", "--quiet"], work, cache)
-    for name in ("strands", "langfuse"):
+    for name in LAYERS:
         shutil.copyfile(work / "layers" / name / "build" / "layer.zip", work / f"{name}.zip")
 
 
+def _add_package(work: Path, cache: Path) -> float:
+    """Lock and build with pandas, twice: the second time, everything was downloaded before."""
+    for _ in range(2):
+        _restore(work, cache)
+        started = time.perf_counter()
+        requirements = work / "layers" / "strands" / "requirements.in"
+        requirements.write_text(f"{requirements.read_text()}{_PANDAS}\n")
+        _run([sys.executable, "-m", "tools.build_layers", "lock"], work, cache)
+        _ours(work, cache)
+        seconds = time.perf_counter() - started
+    _restore(work, cache)
+    return seconds
+
+
+def _restore(work: Path, cache: Path) -> None:
+    """Build from the locks of this project again."""
+    for name in LAYERS:
+        for source in (ROOT / "layers" / name).glob("requirements.*"):
+            shutil.copyfile(source, work / "layers" / name / source.name)
+    _ours(work, cache)
+
+
 RECIPES = (
-    OurRecipe("ours", "hatch run build-layers", ("", "pip"), _ours),
+    OurRecipe("ours", "hatch run build-layers", ("", "pip"), _ours, more_steps={ADDED: _add_package}),
     SlimRecipe("ours, slim", "the same with four of botocore's services", ("", "pip"), _ours),
     Recipe(
         "pip",
         "pip install --target --platform, zip (AWS's layer documentation)",
         ("pip", "pip"),
-        _pip(("strands", "langfuse")),
+        _pip(LAYERS),
     ),
     Recipe("uv", "uv pip install --target, zip (uv's Lambda guide)", ("", "uv"), _uv),
     Recipe("sam", "sam build --cached --parallel, zip (no container)", ("sam", "aws-sam-cli"), _sam),

@@ -156,10 +156,9 @@ def _refuse(exchange: HttpExchange, status: int, kind: str, message: str) -> Non
 
 
 def _content(reply: fake_model.Reply) -> list[dict[str, Any]]:
-    content: list[dict[str, Any]] = [{"text": reply.text}] if reply.text else []
-    for tool in reply.tools:
-        content.append({"toolUse": {"toolUseId": tool.id, "name": tool.name, "input": tool.input}})
-    return content
+    text: list[dict[str, Any]] = [{"text": reply.text}] if reply.text else []
+    uses = ({"toolUseId": tool.id, "name": tool.name, "input": tool.input} for tool in reply.tools)
+    return [*text, *({"toolUse": use} for use in uses)]
 
 
 def _deltas(text: str) -> list[str]:

@@ -49,11 +49,8 @@ _SHORT = {*_UNITS.values(), "cm", "mm", "yd", "g", "mg", "t", "ml", "m3", "pt", 
 
 def choose_all(query: str, tools: Mapping[str, Properties]) -> list[Call]:
     """The tools to call at once: one for each question in the query that a tool fits, none twice."""
-    calls: list[Call] = []
-    for question in _NEXT_QUESTION.split(query):
-        if (call := choose(question, tools)) and call not in calls:
-            calls.append(call)
-    return calls
+    calls = filter(None, (choose(question, tools) for question in _NEXT_QUESTION.split(query)))
+    return list({repr(call): call for call in calls}.values())
 
 
 def choose(query: str, tools: Mapping[str, Properties]) -> Call | None:
