@@ -118,8 +118,8 @@ def _claims(costs: Mapping[str, list[RequestCost]], memory: Mapping[str, Mapping
             "over TLS, CPU of a traced request against a new connection for each export",
             cpu[TLS] / cpu[TLS_NEW_CONNECTION],
             0.85,
-            reason=f"a new connection takes {figure(cpu[TLS_NEW_CONNECTION] - cpu[TLS])} ms of a request; all "
-            "other work is the same in both.",
+            reason=f"a new connection takes {figure(cpu[TLS_NEW_CONNECTION] - cpu[TLS])} ms of a request; "
+            "all other work is the same in both.",
         ),
         at_most(
             f"memory gained from request 1,000 to {REQUESTS:,}, more than a handler that does nothing",
