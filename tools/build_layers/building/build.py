@@ -17,6 +17,7 @@ from layers import Layer, interpreter
 from tools import cache, cache_limit, wheels
 from tools.build_layers.building import selection
 from tools.build_layers.building.compiled_wheels import CompiledWheel, compile_all
+from tools.build_layers.building.excluded_libraries import reject_needed
 from tools.build_layers.progress import Progress, Silent
 from tools.command import Failure
 from tools.zip_entries import ROOT, Entry, write_zip
@@ -59,10 +60,12 @@ def _build(stale: Sequence[Layer], store: Path, progress: Progress) -> None:
 
 
 def _write(layer: Layer, compiled: Sequence[CompiledWheel]) -> None:
-    selection.reject_unused(layer, [entry.path for wheel in compiled for entry in wheel.entries])
+    offered = [entry for wheel in compiled for entry in wheel.entries]
+    selection.reject_unused(layer, [entry.path for entry in offered])
     entries = merge(
         {wheel.wheel.name: selection.select(wheel.entries, layer) for wheel in compiled}, layer.name
     )
+    reject_needed(layer, offered, entries)
     buffer = io.BytesIO()
     write_zip(buffer, entries)
     data = buffer.getvalue()
