@@ -85,7 +85,7 @@ EXECUTED_BY = {
     **dict.fromkeys(KNOWLEDGE_BASE, test_recipes.test_a_knowledge_base),
     **dict.fromkeys(RecipePage.read("structured-output").commands, test_recipes.test_structured_output),
     **dict.fromkeys(PROVIDERS[:2], test_new_user.test_a_new_tool_with_a_package_works),
-    PROVIDERS[2]: test_recipe_providers.test_a_model_of_a_provider,
+    **dict.fromkeys(PROVIDERS[2:], test_recipe_providers.test_a_model_of_a_provider),
     **dict.fromkeys(EVALUATIONS[1:3], test_evaluate.test_a_file_is_evaluated_against_the_deployed_function),
     EVALUATIONS[3]: test_evaluate.test_an_experiment_on_a_data_set_is_linked_to_the_traces_of_the_runs,
 }

@@ -1,6 +1,8 @@
 """The models of docs/recipes/other-providers.md, deployed, answer from fake servers of their providers."""
 
+import contextlib
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 
@@ -12,12 +14,14 @@ from layers import function_asset
 from tests.e2e.recipe_requests import ask, context_of, served, trace_of
 from tools.bench import provider_packages
 from tools.bench.recipe_pages import RECIPES, RecipePage
+from tools.local import __main__ as local
 from tools.local.cloud.local_cloud import FAKE_MODEL_HEADER, LocalCloud
 from tools.local.fakes.provider_servers import FakeAnthropic, FakeOpenAi, FakeProvider
 
 PAGE = RecipePage.read("other-providers")
 TEXT = (RECIPES / "other-providers.md").read_text("utf-8")
 REQUIREMENTS = [re.search(r"echo '(.+?)'", PAGE.commands[0])[1], re.search(r"`(anthropic>.+?)`", TEXT)[1]]
+LOCAL, DEPLOY = PAGE.commands[-2:]
 ROW = r"^\| (\w+) \| `http://[\w.]+:\d+(/\w+)` \| (.+?) \| .+: `(.+?)` \|$"
 COMPATIBLE = {server: values for server, *values in re.findall(ROW, TEXT, re.MULTILINE)}
 """Of each server the path of its API, its key and its model."""
@@ -43,13 +47,20 @@ class Deployment:
         assert self.cloud.update(function_asset.assembled(source)) is None
 
 
+def local_options(folder):
+    """The options of the page's `hatch run local`, in a folder with the file of the key."""
+    (folder / "key.json").write_text(f'{{"api_key": "{KEY}"}}')
+    with contextlib.chdir(folder):
+        return local.parser().parse_args(["serve", *shlex.split(LOCAL)[3:]])
+
+
 @pytest.fixture(scope="module")
 def deployment(control_plane, tmp_path_factory):
     """The page's stack with the packages in a layer, and the keys of the page's secret."""
     layer = tmp_path_factory.mktemp("layer")
     provider_packages.install(REQUIREMENTS, layer / "python")
     function_asset.compile_asset(layer)
-    secrets = {re.search(r"with the name `(.+?)`", TEXT)[1]: f'{{"api_key": "{KEY}"}}'}
+    options = local_options(tmp_path_factory.mktemp("folder"))
     page = {}
     exec(PAGE.blocks["resources.py"], page)
     with FakeOpenAi() as openai, FakeAnthropic() as anthropic:
@@ -61,8 +72,10 @@ def deployment(control_plane, tmp_path_factory):
             agent.function.add_environment("OPENAI_BASE_URL", f"{openai.url}/v1")
             agent.function.add_environment("ANTHROPIC_BASE_URL", anthropic.url)
 
-        context = context_of(PAGE.commands[-1])
-        with served(control_plane, function_asset.DEFAULT_AGENT, context, add, secrets) as cloud:
+        context = dict(options.context)
+        assert context == context_of(DEPLOY)
+        agent = function_asset.DEFAULT_AGENT
+        with served(control_plane, agent, context, add, dict(options.secret)) as cloud:
             yield Deployment(cloud, openai, anthropic)
 
 
