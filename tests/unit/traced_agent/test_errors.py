@@ -106,6 +106,15 @@ def test_retry_after_differs_between_clients(calling):
     assert max(waits) <= 15
 
 
+def test_an_exception_of_the_script_does_not_keep_the_tracebacks_of_earlier_requests(calling, caplog):
+    called = calling(ModelThrottledException("slow down"))
+    for _ in range(3):
+        called.post({"query": "Hi"})
+    logged = [record.exc_text for record in caplog.records if record.name == "traced_agent"]
+    assert len(logged) == 3
+    assert logged[0].count("raise turn") == logged[2].count("raise turn") == 1
+
+
 def test_a_missing_permission_names_the_action_and_the_arn_but_not_the_account():
     denial = aws(
         "AccessDeniedException",

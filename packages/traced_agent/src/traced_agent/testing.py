@@ -86,7 +86,8 @@ class ScriptedModel(Model):
         if callable(turn):
             turn = turn()
         if isinstance(turn, BaseException):
-            raise turn
+            # An exception that is raised again would keep the traceback of each earlier call.
+            raise turn.with_traceback(None)
         for event in _events(Text(turn) if isinstance(turn, str) else turn):
             yield event
 

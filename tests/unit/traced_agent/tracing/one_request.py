@@ -9,6 +9,8 @@ import json
 import os
 import sys
 
+sys.modules["numpy"] = None  # Langfuse imports it where it is installed; the layers do not contain it
+
 EARLY = os.environ.get("EARLY", "")
 
 if EARLY == "auto-instrumentation":

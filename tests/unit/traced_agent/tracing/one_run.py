@@ -3,14 +3,16 @@
 import os
 import sys
 
+sys.modules["numpy"] = None  # Langfuse imports it where it is installed; the layers do not contain it
+
 if sys.argv[1] == "ours":
     from traced_agent.cold_start import startup  # noqa: F401 - as the function does, before Strands
 
-from opentelemetry.trace import get_tracer
-from strands import Agent, tool
+from opentelemetry.trace import get_tracer  # noqa: E402
+from strands import Agent, tool  # noqa: E402
 
-from traced_agent import __version__
-from traced_agent.testing import ScriptedModel, ToolUse
+from traced_agent import __version__  # noqa: E402
+from traced_agent.testing import ScriptedModel, ToolUse  # noqa: E402
 
 
 @tool
