@@ -4,17 +4,15 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 
 from layers import Layer
+from tools.build_layers.elf import DAMAGED
 from tools.command import Failure
 from tools.zip_entries import ROOT, Entry
 
 _LIBRARY = re.compile(r"\.so(\.\d+)*$")
-_DAMAGED = (ELFError, AssertionError, OverflowError, UnicodeDecodeError)
-"""What pyelftools raises for a damaged file."""
 
 
 def reject_needed(layer: Layer, entries: Sequence[Entry], kept: Sequence[Entry]) -> None:
@@ -55,5 +53,5 @@ def _needed(entry: Entry) -> Iterator[str]:
         for segment in ELFFile(io.BytesIO(entry.read())).iter_segments():
             if isinstance(segment, DynamicSegment):
                 yield from (vars(tag)["needed"] for tag in segment.iter_tags("DT_NEEDED"))
-    except _DAMAGED:
+    except DAMAGED:
         return

@@ -4,7 +4,6 @@ import io
 import re
 from collections.abc import Iterator
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 from packaging.utils import canonicalize_name
@@ -15,6 +14,7 @@ from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import LayerContents
 from tools.build_layers.checks.metadata import walk
 from tools.build_layers.checks.result import Harmless
+from tools.build_layers.elf import DAMAGED
 
 _MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
 _NEVER_BINARY = (".py", ".pyc", ".pyi", ".json", ".json.gz")
@@ -94,7 +94,7 @@ def _machine(data: bytes) -> str:
     try:
         elf = ELFFile(io.BytesIO(data))
         return str(elf["e_machine"]) if elf.elfclass == 64 else "a 32-bit ELF"
-    except ELFError:
+    except DAMAGED:
         return "a broken ELF"
 
 
@@ -104,7 +104,7 @@ def _newest_glibc(data: bytes) -> tuple[int, ...]:
             part for part in ELFFile(io.BytesIO(data)).iter_sections() if isinstance(part, GNUVerNeedSection)
         ]
         names = [entry.name for part in sections for _, needed in part.iter_versions() for entry in needed]
-    except ELFError:
+    except DAMAGED:
         return ()
     versions = (re.fullmatch(r"GLIBC_(\d+(?:\.\d+)+)", name) for name in names)
     return max((tuple(map(int, match[1].split("."))) for match in versions if match), default=())
