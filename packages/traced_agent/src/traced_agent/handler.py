@@ -176,6 +176,7 @@ class Handler:
                 prompt,
                 agents=run.agents,
                 seconds=run.remaining_s - reserve_s,
+                abandon=observation.abandon,
             )
 
     def _agent(self, on_event: Callable[..., None] | None, session_turn: Turn | None) -> Agent:

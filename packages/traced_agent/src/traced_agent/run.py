@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,8 +76,17 @@ class Answer:
 run_agents.observe_new_agents()
 
 
-def run_agent(agent: Agent, prompt: Prompt, *, agents: RunAgents, seconds: float) -> Answer:
+def run_agent(
+    agent: Agent,
+    prompt: Prompt,
+    *,
+    agents: RunAgents,
+    seconds: float,
+    abandon: Callable[[], None] = lambda: None,
+) -> Answer:
     """Run the agent, and wait for its answer at most `seconds`.
+
+    After that, `abandon` is called and the agents are cancelled: their thread may end its spans at once.
 
     Raises:
         DeadlineExceeded: it did not finish; its thread is abandoned, and stops when it can.
@@ -87,6 +96,7 @@ def run_agent(agent: Agent, prompt: Prompt, *, agents: RunAgents, seconds: float
     try:
         result = run_with_timeout(seconds, lambda: _invoke(agent, prompt, agents))
     except DeadlineExceeded:
+        abandon()
         agents.cancel.set()
         raise
     if result.stop_reason == "interrupt":

@@ -158,6 +158,22 @@ def test_what_an_abandoned_thread_has_open_enters_the_trace_with_the_reason(reco
     assert "late" not in spans["call"].attributes
 
 
+def test_what_an_abandoned_thread_ends_before_the_root_is_unfinished_too(recorded):
+    """A cancelled agent ends its spans at once, and without an error."""
+    with recorded.observe() as observation:
+        done, agent = recorded.tracer.start_span("done"), recorded.tracer.start_span("agent")
+        done.end()
+        observation.abandon()
+        agent.end()
+        observation.fail("deadline_exceeded", "over")
+
+    spans = recorded.spans()
+    assert set(spans) == {"done", "query", "agent"}
+    assert spans["done"].status.status_code is StatusCode.UNSET
+    assert spans["agent"].status.description == "deadline_exceeded: over"
+    assert spans["agent"].end_time == spans["query"].end_time
+
+
 def test_text_streamed_before_a_failure_is_in_the_trace(recorded):
     events = []
     with recorded.observe() as observation:

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from opentelemetry.trace import Span, StatusCode
 
+from traced_agent.tracing.spans import RunSpans
+
 TRACE_FIELDS: Final = ("langfuse_url", "trace_filter", "trace_id", "trace_url")
 
 UNTRACED: Final[Mapping[str, str | None]] = dict.fromkeys(TRACE_FIELDS)
@@ -20,18 +22,18 @@ _COMPLETE: Final = ("end_turn", "stop_sequence")
 class Observation:
     """The root of one run's trace. Without tracing it accepts the same calls and does nothing."""
 
-    def __init__(self, links: Mapping[str, str | None], root: Span, *, sampled: bool = True) -> None:
+    def __init__(self, links: Mapping[str, str | None], root: Span, spans: RunSpans | None = None) -> None:
         self.failed = False
         self._links = links
         self._root = root
-        self._sampled = sampled
+        self._spans = spans or RunSpans()
         self._text: list[str] = []
         self._text_length = 0
 
     @property
     def links(self) -> Mapping[str, str | None]:
         """The trace fields of the response; all None if sampling drops the run (a failed run is kept)."""
-        return self._links if self._sampled or self.failed else UNTRACED
+        return self._links if self._spans.sampled or self.failed else UNTRACED
 
     @property
     def trace_id(self) -> str | None:
@@ -70,6 +72,10 @@ class Observation:
             }
         )
         self._root.set_status(StatusCode.ERROR, reason)
+
+    def abandon(self) -> None:
+        """The run is over, although its thread continues: what that thread ends from now on is unfinished."""
+        self._spans.abandoned = True
 
     def record_text(self, on_event: Callable[..., Any] | None) -> Callable[..., Any] | None:
         """Wrap the callback of a streamed response: if the run fails, its trace contains the text so far.

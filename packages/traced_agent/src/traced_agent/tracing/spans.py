@@ -66,6 +66,8 @@ class RunSpans:
     root: int = 0
     sampled: bool = True
     """Whether sampling keeps the run; a failed run is kept in any case."""
+    abandoned: bool = False
+    """Whether the run is over, although its thread continues: spans that it ends now are unfinished."""
     open: dict[int, Span] = field(default_factory=dict)
     ended: list[ReadableSpan] = field(default_factory=list)
 
@@ -114,12 +116,13 @@ class SpanBuffer(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep the span; the run ends with its root."""
-        run = self._runs.get(span.context.trace_id)
-        if run is None or run.open.pop(span.context.span_id, None) is None:
+        ids = span.context
+        run = self._runs.get(ids.trace_id)
+        if run is None or (run.abandoned and ids.span_id != run.root) or not run.open.pop(ids.span_id, None):
             return
         run.ended.append(span)
-        if span.context.span_id == run.root:
-            del self._runs[span.context.trace_id]
+        if ids.span_id == run.root:
+            del self._runs[ids.trace_id]
             if run.sampled or span.status.status_code is StatusCode.ERROR:
                 self.finished.append(run.close(span))
 

@@ -103,7 +103,7 @@ class RunTracer:
         run = RunSpans(_without_none(attributes))
         root = self._tracer.start_span(name, run.attach_to(Context()), links=links)
         root.set_attributes(self._root_attributes(query))
-        observation = Observation(self._trace_fields(run_id, root), root, sampled=run.sampled)
+        observation = Observation(self._trace_fields(run_id, root), root, run)
         with trace.use_span(root, end_on_exit=True, set_status_on_exception=False):
             try:
                 yield observation
