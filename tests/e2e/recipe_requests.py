@@ -23,8 +23,9 @@ def served(plane, source, context, add_resources=None, secrets=None):
     """
     example, plane.agent_source, plane.add_resources = plane.agent_source, source, add_resources
     try:
-        log = lambda line: print(line, file=sys.stderr)  # noqa: E731
-        with LocalCloud(context, control_plane=plane, log=log, secrets=secrets) as cloud:
+        with LocalCloud(
+            context, control_plane=plane, secrets=secrets, log=lambda line: print(line, file=sys.stderr)
+        ) as cloud:
             yield cloud
     finally:
         plane.agent_source, plane.add_resources = example, None

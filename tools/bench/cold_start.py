@@ -223,7 +223,12 @@ def _claims(found: Mapping[str, list[ColdStart]]) -> list[Claim]:
         "group of modules was found that a first answer does not need."
     )
     return [
-        at_most(claim, _median(found[name], column) / _median(found[_PLAIN], column), most, reason=reason)
+        at_most(
+            claim,
+            _median(found[name], column) / _median(found[_PLAIN], column),
+            most,
+            reason=reason if name == "ours" else "",
+        )
         for claim, name, column, most in wanted
         if {name, _PLAIN} <= found.keys()
     ]

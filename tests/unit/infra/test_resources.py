@@ -23,6 +23,7 @@ def add(agent) -> None:
     )
     table.grant_read_write_data(agent.role)
     agent.function.add_environment("ORDERS_TABLE", table.table_name)
+    agent.function.add_environment("MALLOC_ARENA_MAX", "8")
     s3.Bucket(agent, "Reports").grant_read(agent.role)
     secretsmanager.Secret.from_secret_complete_arn(agent, "Shop", SECRET).grant_read(agent.role)
     agent.role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name("AmazonSESFullAccess"))
@@ -43,7 +44,9 @@ def test_a_table_a_bucket_a_secret_a_variable_and_a_policy_can_be_added(
         (policy,) = (one for one in resources.values() if one["Type"] == "AWS::IAM::Policy")
         (role,) = (one for one in resources.values() if one["Type"] == "AWS::IAM::Role")
         assert {"AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket"} <= set(kinds)
-        assert "Ref" in function["Properties"]["Environment"]["Variables"]["ORDERS_TABLE"]
+        variables = function["Properties"]["Environment"]["Variables"]
+        assert "Ref" in variables["ORDERS_TABLE"]
+        assert variables["MALLOC_ARENA_MAX"] == "8"
         assert "dynamodb:PutItem" in json.dumps(policy)
         assert SECRET in json.dumps(policy)
         assert "AmazonSESFullAccess" in json.dumps(role)

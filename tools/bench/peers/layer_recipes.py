@@ -38,7 +38,7 @@ _SERVICES = "bedrock-agent-runtime\nbedrock-runtime\ns3\nsecretsmanager\n"
 """The services that the function calls, as docs/layers.md lists them."""
 
 
-LAYERS = ("strands", "langfuse")
+LAYERS = tuple(layer.name for layer in layers.LAYERS)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Recipe:
     build: Callable[[Path, Path], None]
     layers: tuple[str, ...] = LAYERS
     more_steps: Mapping[str, Callable[[Path, Path], float]] = field(default_factory=dict)
-    """Steps that only this recipe has: what they are called, and what gives their seconds."""
+    """Steps that only this recipe has: by name, a function that does the step and returns its seconds."""
 
     @property
     def title(self) -> str:

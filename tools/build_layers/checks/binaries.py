@@ -14,14 +14,13 @@ from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import LayerContents
 from tools.build_layers.checks.metadata import walk
 from tools.build_layers.checks.result import Harmless
-from tools.build_layers.elf import DAMAGED
+from tools.build_layers.elf import DAMAGED, LIBRARY
 
 _MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
 _NEVER_BINARY = (".py", ".pyc", ".pyi", ".json", ".json.gz")
 """Most of the files; they are not read."""
 
 _FOREIGN = (b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
-_LIBRARY = re.compile(r"\.so(\.\d+)*$")
 _SUFFIX = re.compile(r"\.(cpython-\d+)[^/]*\.so$")
 
 
@@ -41,7 +40,7 @@ def machine(candidate: Candidate) -> Iterator[str]:
 
 def _is_loaded(path: str, data: bytes) -> bool:
     """Whether Python would load the file: it is no program, data file or linker script."""
-    return bool(_LIBRARY.search(path)) and data.startswith((b"\x7fELF", *_FOREIGN))
+    return bool(LIBRARY.search(path)) and data.startswith((b"\x7fELF", *_FOREIGN))
 
 
 def _has_sibling(layer: LayerContents, stem: str) -> bool:
@@ -84,7 +83,7 @@ def _unchecked_binaries(candidate: Candidate) -> Iterator[tuple[LayerContents, s
             if path.endswith(_NEVER_BINARY) or path in layer.passed:
                 continue
             data = layer.files[path]
-            if data.startswith((b"\x7fELF", *_FOREIGN)) or _LIBRARY.search(path):
+            if data.startswith((b"\x7fELF", *_FOREIGN)) or LIBRARY.search(path):
                 yield layer, path, data
 
 

@@ -110,17 +110,15 @@ def agent_option(arguments: argparse.Namespace) -> str:
     return f" --agent {arguments.agent}" if arguments.agent else ""
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(text: str, form: str = "key=value") -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise argparse.ArgumentTypeError(f"{text!r} is not key=value")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {form}")
     return key, value
 
 
 def _secret(text: str) -> tuple[str, str]:
-    name, equals, file = text.partition("=")
-    if not equals or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FILE")
+    name, file = _pair(text, "NAME=FILE")
     try:
         return name, Path(file).read_text("utf-8")
     except OSError as error:

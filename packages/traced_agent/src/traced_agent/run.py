@@ -82,7 +82,7 @@ def run_agent(
     *,
     agents: RunAgents,
     seconds: float,
-    abandon: Callable[[], None] = lambda: None,
+    abandon: Callable[[], None],
 ) -> Answer:
     """Run the agent, and wait for its answer at most `seconds`.
 

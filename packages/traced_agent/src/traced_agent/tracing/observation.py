@@ -74,7 +74,7 @@ class Observation:
         self._root.set_status(StatusCode.ERROR, reason)
 
     def abandon(self) -> None:
-        """The run is over, although its thread continues: what that thread ends from now on is unfinished."""
+        """Mark the run as abandoned: spans that its thread ends from now on enter the trace as unfinished."""
         self._spans.abandoned = True
 
     def record_text(self, on_event: Callable[..., Any] | None) -> Callable[..., Any] | None:

@@ -67,7 +67,7 @@ class RunSpans:
     sampled: bool = True
     """Whether sampling keeps the run; a failed run is kept in any case."""
     abandoned: bool = False
-    """Whether the run is over, although its thread continues: spans that it ends now are unfinished."""
+    """Whether its deadline has passed: spans that its thread still ends are unfinished."""
     open: dict[int, Span] = field(default_factory=dict)
     ended: list[ReadableSpan] = field(default_factory=list)
 
