@@ -1,5 +1,6 @@
 """The CDK app: reads the context and the environment once, and passes values to one stack for each agent."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -150,12 +151,16 @@ def user_context(file: Path) -> list[str]:
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Synthesize the app, with `--describe` only its description; an error of the user's is one line."""
+    parser = argparse.ArgumentParser(description="Synthesizes the stacks for the CDK CLI.")
+    parser.add_argument("--describe", type=Path, metavar="FOLDER", help="write a description; needs no CLI")
+    parser.add_argument("-c", "--context", action="append", default=[], metavar="KEY=VALUE")
+    given = parser.parse_args(arguments)
     foreign = user_context(Path.home() / ".cdk.json")
     try:
-        if "--describe" in arguments:
-            context = describe.context(os.environ)
+        if given.describe:
+            context = describe.context(given.context, ROOT, Path.home())
             options = read(Options, context, os.environ, foreign=foreign)
-            describe.write(Path(os.environ["CDK_OUTDIR"]), list(records(options)), context)
+            describe.write(given.describe, list(records(options)), context)
         else:
             _synthesize(foreign)
     except ERRORS as error:

@@ -1,7 +1,7 @@
 """An assembly without resources, for commands that deploy nothing: names, regions, roles and options.
 
-It is written without the CDK, whose import takes seconds. The names of roles and parameters are those of the
-CDK's default synthesizer; a test compares them with it.
+It is written without the CDK and its CLI, which take seconds to start. Tests compare the context with the
+CLI's, and the names of roles and parameters with those of the CDK's default synthesizer.
 """
 
 import json
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from infra.context import ContextError
 from infra.record import StackRecord, write_sources
 
 _SCHEMA = "48.0.0"
@@ -18,16 +19,50 @@ _QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
 _DEFAULT_QUALIFIER = "hnb659fds"
 
 
-def context(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The context that the CLI passes to an app, which is in a file if it is long."""
-    found: dict[str, Any] = json.loads(environ.get("CDK_CONTEXT_JSON") or "{}")
-    if file := environ.get("CONTEXT_OVERFLOW_LOCATION_ENV"):
-        found |= json.loads(Path(file).read_text("utf-8"))
+def context(pairs: Sequence[str], root: Path, home: Path) -> dict[str, Any]:
+    """The context as the CDK CLI reads it: `-c` over cdk.json over cdk.context.json over ~/.cdk.json.
+
+    Args:
+        pairs: the values of `-c`, each `key=value`.
+        root: the folder of the app.
+        home: the user's home folder.
+
+    Raises:
+        ContextError: a pair has no `=`, or a file is not valid.
+    """
+    found = {
+        **_object(_json(home / ".cdk.json"), "context"),
+        **_json(root / "cdk.context.json"),
+        **_object(_json(root / "cdk.json"), "context"),
+    }
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ContextError(f"invalid context {pair}: use -c KEY=VALUE")
+        found[key] = value
+    return found
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty without the file."""
+    try:
+        content = json.loads(file.read_text("utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ContextError(f"{file} cannot be read ({error}): correct it") from None
+    return _object({file.name: content}, file.name)
+
+
+def _object(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = content.get(name) or {}
+    if not isinstance(found, dict):
+        raise ContextError(f"{name} is no JSON object: correct it")
     return found
 
 
 def write(folder: Path, records: Sequence[StackRecord], context: Mapping[str, Any]) -> None:
-    """Write the assembly into the folder that the CLI names."""
+    """Write the assembly into a folder."""
     qualifier = str(context.get(_QUALIFIER) or _DEFAULT_QUALIFIER)
     for record in records:
         (folder / _template(record)).write_text(json.dumps({"Metadata": record.metadata(), "Resources": {}}))

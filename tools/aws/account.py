@@ -1,11 +1,13 @@
 """The AWS account that a command acts in; an error of credentials or network is one line with a remedy."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -20,6 +22,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.utils import IMDSRegionProvider
 
 from tools.command import Failure
 
@@ -54,13 +57,16 @@ class Account:
         with explained():
             return boto3.Session(profile_name=self.profile, region_name=self.region)
 
-    def check_profile(self) -> None:
-        """Reject a profile that does not exist.
+    def default_region(self) -> str:
+        """The region that the CDK CLI passes to the app: the profile's, or on EC2 the instance's; else empty.
 
         Raises:
-            Failure: with the command that lists the profiles.
+            Failure: the profile does not exist, with the command that lists the profiles.
         """
-        self.session()
+        with explained():
+            configured = boto3.Session(profile_name=self.profile).region_name
+            found = os.environ.get("AWS_REGION") or configured
+            return str(found or IMDSRegionProvider(botocore.session.Session()).provide() or "")
 
     def client(self, service: str) -> Any:
         """A client of an AWS service, with short timeouts."""

@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +37,12 @@ def parser(command: str, description: str, example: str, *, agent: bool = True) 
 
 def cli_arguments(options: argparse.Namespace) -> list[str]:
     """The shared options as arguments of the CDK CLI."""
-    pairs = [*options.context, *([f"region={options.region}"] if options.region else [])]
-    words = [word for pair in pairs for word in ("-c", pair)]
+    words = [word for pair in _context(options) for word in ("-c", pair)]
     return [*words, *(["--profile", options.profile] if options.profile else [])]
+
+
+def _context(options: argparse.Namespace) -> list[str]:
+    return [*options.context, *([f"region={options.region}"] if options.region else [])]
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,7 @@ class Target:
 
 
 @contextlib.contextmanager
-def target(
-    options: argparse.Namespace, environ: Mapping[str, str] | None = None, *, extra: Sequence[str] = ()
-) -> Iterator[Target]:
+def target(options: argparse.Namespace, environ: Mapping[str, str] | None = None) -> Iterator[Target]:
     """Synthesize the app without its resources, and select the stack.
 
     Raises:
@@ -63,10 +64,8 @@ def target(
     """
     environ = user_environment.read() if environ is None else environ
     account = Account(options.profile)
-    account.check_profile()
+    region = account.default_region()
     with tempfile.TemporaryDirectory(prefix="assembly-") as folder:
-        made = assembly.synthesize(
-            Path(folder), [*cli_arguments(options), *extra], environ, app="infra.app --describe"
-        )
+        made = assembly.describe(Path(folder), _context(options), {**environ, "CDK_DEFAULT_REGION": region})
         plan = made.select(getattr(options, "agent", None))
         yield Target(plan, account.in_region(plan.region), Path(folder))

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,34 +64,51 @@ class Assembly:
         raise Failure(f"there is no agent {agent}: use one of {agents}, as in infra/app.py")
 
 
-def synthesize(
-    folder: Path, arguments: Sequence[str], environ: Mapping[str, str], *, app: str = "infra.app"
-) -> Assembly:
+def synthesize(folder: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> Assembly:
     """Synthesize the app into a folder.
 
     Args:
         folder: where the assembly is written.
         arguments: arguments of the CDK CLI: context and profile.
         environ: the environment of the CLI and of the app.
-        app: the module of the app and its arguments.
 
     Raises:
         Failure: the app or the CLI reported an error; the message is its one line.
     """
-    command = cdk.command("synth", "--quiet", "--no-notices", "--output", str(folder), *arguments, app=app)
+    command = cdk.command("synth", "--quiet", "--no-notices", "--output", str(folder), *arguments)
+    _run(command, cdk.environment(environ))
+    return read(folder)
+
+
+def describe(folder: Path, context: Sequence[str], environ: Mapping[str, str]) -> Assembly:
+    """Write the assembly of the app without its resources into a folder; the CDK and its CLI are not started.
+
+    Args:
+        folder: where the assembly is written.
+        context: `key=value` pairs.
+        environ: the environment of the app.
+
+    Raises:
+        Failure: the app reported an error; the message is its one line.
+    """
+    command = [sys.executable, "-m", "infra.app", "--describe", str(folder)]
+    _run([*command, *(f"--context={pair}" for pair in context)], environ)
+    return read(folder)
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str]) -> None:
     ran = subprocess.run(
         command,
         check=False,
         capture_output=True,
         cwd=cdk.ROOT,
-        env=cdk.environment(environ),
+        env=environ,
         encoding="utf-8",
         errors="replace",
         stdin=subprocess.DEVNULL,
     )
     if ran.returncode:
         raise Failure(cdk.error_line("synth", ran.stdout + ran.stderr))
-    return read(folder)
 
 
 def read(folder: Path) -> Assembly:

@@ -35,7 +35,18 @@ def test_other_answers_of_aws_pass() -> None:
 
 def test_a_profile_that_does_not_exist_is_rejected_before_anything_else() -> None:
     with pytest.raises(Failure, match="use one of `aws configure list-profiles`"):
-        account.Account("no-such-profile").check_profile()
+        account.Account("no-such-profile").default_region()
+
+
+def test_the_default_region_is_the_environments_or_the_profiles(tmp_path, monkeypatch) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile prod]\nregion = us-west-2\n[profile other]\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+
+    assert account.Account("prod").default_region() == "us-west-2"
+    assert account.Account("other").default_region() == ""
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert account.Account("prod").default_region() == "eu-west-1"
 
 
 def test_the_region_is_the_stacks_and_the_profile_stays() -> None:
