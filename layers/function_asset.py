@@ -1,10 +1,12 @@
 """Assembles the function's asset: the agent's source tree, the runtime's, and bytecode for both.
 
 The bytecode is unchecked-hash, by the target interpreter, with the paths that the modules have on Lambda. So
-the same sources give the same bytes on every host and from every folder, and no cold start compiles them.
+the same sources give the same bytes on every host and from every folder, and no cold start compiles them. A
+table has the results of what the libraries of the layers compile while they are imported.
 """
 
 import atexit
+import functools
 import io
 import os
 import shutil
@@ -12,6 +14,7 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from layers import interpreter
@@ -21,6 +24,12 @@ PACKAGES = Path(__file__).parents[1] / "packages"
 DEFAULT_AGENT = PACKAGES / "handler" / "src"
 RUNTIME = PACKAGES / "traced_agent" / "src"
 
+INPUTS = Path(__file__).with_name("precompiled.json")
+"""What the libraries of the layers compile while they are imported: a record of the built layers."""
+
+TABLE = "traced_agent/cold_start/precompiled.bin"
+"""The path of its results in the asset."""
+
 _MOUNTED = "/var/task"
 """Where Lambda puts the function's code."""
 
@@ -28,6 +37,7 @@ _RESERVED = {"traced_agent", "traced_agent.py"}
 _EXCLUDED = ("__pycache__", "*.egg-info", "*.dist-info", "*.pyc", ".*")
 _TIME = (1980, 1, 1, 0, 0, 0)
 _COMPILER = Path(__file__).with_name("compile_modules.py")
+_PRECOMPILER = Path(__file__).with_name("precompile.py")
 
 
 class AssetError(RuntimeError):
@@ -64,7 +74,21 @@ def assemble(agent: Path, target: Path, earlier: Path | None = None) -> None:
     files = source_files(agent)
     for folder in {(target / name).parent for name in files}:
         folder.mkdir(parents=True, exist_ok=True)
-    compile_asset(target, [name for name, path in files.items() if _add(path, name, target, earlier)])
+    with ThreadPoolExecutor(1) as pool:
+        table = pool.submit(_precompiled, INPUTS.read_bytes())
+        compile_asset(target, [name for name, path in files.items() if _add(path, name, target, earlier)])
+    (target / TABLE).write_bytes(table.result())
+
+
+@functools.lru_cache(maxsize=1)
+def _precompiled(inputs: bytes) -> bytes:
+    """The table of the results, by the target interpreter."""
+    command = [str(interpreter.target()), "-I", "-S", str(_PRECOMPILER)]
+    made = subprocess.run(command, check=False, capture_output=True, input=inputs)
+    if made.returncode:
+        reason = made.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise AssetError(f"layers/{INPUTS.name} cannot be compiled: {reason}: restore it, or record it again")
+    return made.stdout
 
 
 def _add(path: Path, name: str, target: Path, earlier: Path | None) -> bool:

@@ -48,6 +48,9 @@ _STEPS = {
         "startup": ("bytecode_finder.install().find", "bytecode_finder.PathFinder.find_spec")
     },
     "names imported before they are used": {"startup": ("deferred_modules.install(find)", "")},
+    "what libraries compile at import, compiled": {
+        "startup": ("compile_as_always = precompiled.start()", "compile_as_always = int")
+    },
     "Pydantic's search for plugins": {
         "startup": ('os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")', "")
     },

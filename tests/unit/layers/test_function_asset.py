@@ -7,9 +7,10 @@ import zipfile
 
 import pytest
 
-from layers import interpreter
+from layers import function_asset, interpreter
 from layers.function_asset import (
     RUNTIME,
+    TABLE,
     AssetError,
     assemble,
     assembled,
@@ -61,7 +62,7 @@ def test_the_asset_is_both_source_trees_with_bytecode_for_every_module(asset):
     }
     modules = {name for name in sources if name.endswith(".py")}
 
-    assert {name for name in files if "__pycache__" not in name} == sources
+    assert {name for name in files if "__pycache__" not in name} == {*sources, TABLE}
     assert {name for name in files if "__pycache__" in name} == {
         name.replace(name.rpartition("/")[2], f"__pycache__/{name.rpartition('/')[2][:-3]}.cpython-313.pyc")
         for name in modules
@@ -107,6 +108,15 @@ def test_a_module_that_does_not_compile_is_named_with_its_line(agent):
     with pytest.raises(AssetError, match=r"does not compile: agent\.py, line 2: ") as error:
         package(agent)
     assert "\n" not in str(error.value)
+
+
+def test_a_damaged_record_of_compilations_is_named(agent, tmp_path, monkeypatch):
+    monkeypatch.setattr(function_asset, "INPUTS", tmp_path / "precompiled.json")
+    function_asset.INPUTS.write_text("<<<<<<< HEAD")
+    with pytest.raises(
+        AssetError, match=r"layers/precompiled.json cannot be compiled: .*: restore it, or record"
+    ):
+        assembled(agent)
 
 
 def test_a_folder_without_a_handler_is_rejected(tmp_path):
