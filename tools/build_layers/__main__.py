@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - most builds have nothing to do, and end before these imports
 
 import argparse
+import gc
 import importlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from tools.command import ERR, OUT, described, run
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names."""
+    gc.set_threshold(100_000, 20, 20)  # these commands are short and create few cycles
     options = _parser().parse_args(arguments)
     return int(options.command(options))
 
@@ -79,7 +81,7 @@ def _lock(options: argparse.Namespace) -> int:
         OUT.print("The locks satisfy their requirements, and each other.")
         return 0
     every, some = options.upgrade == [], options.upgrade or ()
-    with ERR.status("Resolving both layers together …"):
+    with ERR.status("Resolving both layers together …", refresh_per_second=4):
         locks = joint_lock.resolve(layers.LAYERS, upgrade=every, upgrade_packages=some)
     for layer, text in zip(layers.LAYERS, locks.texts, strict=True):
         OUT.print(*joint_lock.changes(layer, text, locks.newer), sep="\n", highlight=False)

@@ -49,5 +49,6 @@ def progress(*, quiet: bool) -> Iterator[Progress]:
         yield Silent()
         return
     columns = (TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=ERR) as bars:
+    # Drawing takes time from the work, also if it is not shown.
+    with Bars(*columns, console=ERR, auto_refresh=ERR.is_terminal, refresh_per_second=4) as bars:
         yield _Shown(bars)

@@ -23,7 +23,7 @@ from pip._internal.exceptions import PipError
 from pip._internal.index.collector import LinkCollector
 from pip._internal.models.link import Link
 from piptools.exceptions import PipToolsError
-from piptools.repositories import PyPIRepository
+from piptools.repositories import LocalRequirementsRepository, PyPIRepository
 from piptools.resolver import BacktrackingResolver
 from piptools.scripts.compile import cli
 
@@ -94,7 +94,10 @@ def compile_lock(
     base = requirements[0].parents[2]
     with tempfile.TemporaryDirectory() as scratch, _errors_explained(finders, failures) as output:
         lock = Path(scratch, "requirements.txt")
-        lock.write_text(present, "utf-8", newline="\n")
+        kept = wheels.read_lock(present)
+        lock.write_text(
+            "".join(f"{pin.name}=={pin.version}\n" for pin in kept.values()), "utf-8", newline="\n"
+        )
         upgrades = [f"--upgrade-package={package}" for package in upgrade_packages]
         # The lock's comments name the sources relative to the working directory.
         sources = [os.path.relpath(path, base) for path in requirements]
@@ -104,6 +107,7 @@ def compile_lock(
             contextlib.redirect_stderr(output),
             pip_for_target(layers.ARCHITECTURE, newer=newer, pinned=versions, failures=failures),
             _resolver_for_target(cached, versions, finders, results),
+            _hashes_of(kept),
         ):
             cli.main(arguments, standalone_mode=False)
             text = "".join(pin.text for pin in wheels.read_lock(lock.read_text("utf-8")).values())
@@ -180,6 +184,23 @@ def _resolver_for_target(
         mock.patch.object(LinkCollector, "fetch_response", index_contents.read_once()),
         mock.patch.dict(os.environ, {"PIP_RETRIES": "2", "PIP_NO_INPUT": "1", **os.environ}),
     ):
+        yield
+
+
+@contextlib.contextmanager
+def _hashes_of(kept: Mapping[str, wheels.Pin]) -> Iterator[None]:
+    """Make pip-compile take the hashes of the pins that it keeps from here.
+
+    Otherwise it parses the thousand hashes of a lock as a shell would, which is slow.
+    """
+
+    def hashes(self: LocalRequirementsRepository, requirement: Any) -> set[str]:
+        pin = kept.get(canonicalize_name(requirement.name))
+        if pin and pin.name in self.existing_pins and str(requirement.specifier) == f"=={pin.version}":
+            return {f"sha256:{digest}" for digest in pin.hashes}
+        return set(self.repository.get_hashes(requirement))
+
+    with mock.patch.object(LocalRequirementsRepository, "get_hashes", hashes):
         yield
 
 
