@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.bench import deployed
+from tools.bench import cold_start_steps, deployed
+from tools.bench.cold_start_steps import STEPS
 from tools.bench.cpu_limit import FULL_CORE_MB, limited, unavailable
 from tools.bench.measured_environment import started
 from tools.bench.result import Chart, Claim, Part, Table, at_most, spread
@@ -20,15 +21,11 @@ from tools.local.fakes.langfuse_server import FakeLangfuse
 from tools.local.fakes.openid_provider import CLIENT, OpenIdProvider
 from tools.local.runtime.function import Function
 
-ROUNDS = 13
+ROUNDS = 9
 LIMITED_ROUNDS = 5
 SHARE = 1024 / FULL_CORE_MB
 """The share of a core that a function of 1,024 MB gets."""
 
-_TRIED = """\
-Tried without enough gain: all code objects of the layers in one file, loaded by a finder of our own (3 ms
-less, and the layer would no longer contain its wheels' files); a flat import order; deferring other modules
-one by one."""
 _PLAIN = "plain, no usable bytecode"
 _PLAIN_BUILT = "plain, our layers"
 _OURS_BARE = "ours, no usable bytecode"
@@ -37,33 +34,6 @@ _HANDLERS = (_PLAIN, _PLAIN_BUILT, _OURS_BARE, "ours")
 
 _OWN_BYTECODE = "its own modules compiled at the start"
 _TOKENS = "bearer tokens verified (auth=jwt), keys fetched"
-_STEPS = {
-    "Strands' packages loaded whole": {
-        "startup": (
-            'lazy_packages.install("strands", first="strands.agent", find=find)',
-            "",
-        )
-    },
-    "Python's own finder of files": {
-        "startup": ("bytecode_finder.install().find", "bytecode_finder.PathFinder.find_spec")
-    },
-    "names imported before they are used": {"startup": ("deferred_modules.install(find)", "")},
-    "what libraries compile at import, compiled": {
-        "startup": ("compile_as_always = precompiled.start()", "compile_as_always = int")
-    },
-    "Pydantic's search for plugins": {
-        "startup": ('os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")', "")
-    },
-    "the standard library's JSON parser for botocore's data": {
-        "boto3_session": ("from_json(file.read())", '__import__("json").load(file)')
-    },
-    "garbage collected in init": {"startup": ("gc.disable()", "gc.enable()")},
-    "botocore's own loader": {
-        "boto3_session": ('if not core.get_config_variable("data_path")', "if not core")
-    },
-    "Langfuse's SDK in init": {"lambda_handler": ("# isort: split\n", "import langfuse\n")},
-}
-"""What our handler does to start faster, and the edit that leaves it out: (old text, new text) by module."""
 
 
 @dataclass(frozen=True)
@@ -93,17 +63,21 @@ def measure() -> Part:
             deployed.ours(), bedrock, langfuse, JWT_ISSUER=openid.issuer, JWT_AUDIENCE=CLIENT
         )
         samplers[_TOKENS] = _sampler(with_tokens, langfuse, openid.token)
-        found, failed = interleave("cold starts", samplers, ROUNDS, required=("ours",))
-        handlers = {name: samples for name, samples in found.items() if name in _HANDLERS}
+        compared = {name: samplers[name] for name in _HANDLERS}
+        handlers, failed = interleave("cold starts", compared, ROUNDS, required=("ours",))
+        steps, failed_steps = cold_start_steps.compare(
+            _answer_cpu(samplers["ours"]),
+            {name: _answer_cpu(sample) for name, sample in samplers.items() if name not in _HANDLERS},
+        )
         with_limit, absent = _limited({name: samplers[name] for name in handlers})
     return Part(
         title="Cold start",
         tables=[
             _table("Milliseconds to the first answer", handlers),
             *with_limit,
-            _steps(found),
+            cold_start_steps.table(steps),
         ],
-        claims=_claims(found),
+        claims=_claims(handlers),
         charts=[
             Chart(
                 "CPU to the first answer",
@@ -111,7 +85,7 @@ def measure() -> Part:
                 {name: _median(samples, "answer_cpu") for name, samples in handlers.items()},
             )
         ],
-        absent={**failed, **absent},
+        absent={**failed, **failed_steps, **absent},
     )
 
 
@@ -123,7 +97,7 @@ def _variants(folder: Path) -> dict[str, tuple[Path, Path]]:
     ours = deployed.copy(deployed.ours(), folder / "ours")
     without = {
         name: (deployed.copy(deployed.ours(), folder / f"without-{number}", **edits), opt)
-        for number, (name, edits) in enumerate(_STEPS.items())
+        for number, (name, edits) in enumerate(STEPS.items())
     }
     return {
         _PLAIN: (plain, bare),
@@ -152,6 +126,10 @@ def _sampler(
     return sample
 
 
+def _answer_cpu(sample: Callable[..., ColdStart]) -> Callable[[], float]:
+    return lambda: sample().answer_cpu
+
+
 def _sample(function: Function, langfuse: FakeLangfuse, join: Callable[[], None], token: str) -> ColdStart:
     exports = len(langfuse.exports)
     began = time.perf_counter()
@@ -177,17 +155,6 @@ def _limited(samplers: Mapping[str, Callable[..., ColdStart]]) -> tuple[list[Tab
     variants = {name: functools.partial(sample, SHARE) for name, sample in samplers.items()}
     samples, failed = interleave("cold starts at 0.58 of a core", variants, LIMITED_ROUNDS)
     return [_table("The same with 0.58 of a core, as 1,024 MB get", samples)], failed
-
-
-def _steps(found: Mapping[str, list[ColdStart]]) -> Table:
-    ours = _median(found["ours"], "answer_cpu")
-    rows: list[list[str | float | int]] = [
-        [name, _median(found[name], "answer_cpu"), _median(found[name], "answer_cpu") - ours]
-        for name in (_OURS_BARE, *_STEPS, _OWN_BYTECODE, _TOKENS)
-        if name in found
-    ]
-    columns = ["ours, but with", "to the answer", "more"]
-    return Table("What each step gains, in CPU milliseconds", columns, rows, _TRIED)
 
 
 _COLUMNS = {

@@ -3,12 +3,12 @@
 import pytest
 
 import layers
-from tools.bench import cold_start, deployed, warm_requests
+from tools.bench import cold_start_steps, deployed, warm_requests
 from tools.bench import layers as layers_bench
 
 
 def test_every_edit_of_the_bench_still_fits_the_handler(tmp_path):
-    edits_of_all = [*cold_start._STEPS.values(), {"idle_connection": warm_requests._NEW_CONNECTION}]
+    edits_of_all = [*cold_start_steps.STEPS.values(), {"idle_connection": warm_requests._NEW_CONNECTION}]
     for number, edits in enumerate(edits_of_all):
         copy = deployed.copy(deployed.ours(), tmp_path / str(number), **edits)
         for module in edits:
@@ -32,3 +32,29 @@ def test_the_package_that_is_changed_is_required():
     old, new = layers_bench._OTHER_VERSION
     assert old in layers.LANGFUSE.requirements.read_text().splitlines()
     assert old.partition(">")[0] == new.partition("=")[0]
+
+
+def test_a_step_is_compared_with_ours_in_pairs_whatever_the_noise_of_the_machine():
+    order = []
+
+    def noise():
+        return 100.0 * (len(order) // 2)  # the same for both of a pair
+
+    def ours():
+        value = 900 + noise()
+        order.append("ours")
+        return value
+
+    def other():
+        value = 910 + noise()
+        order.append("other")
+        return value
+
+    samples, failed = cold_start_steps.compare(ours, {"without it": other})
+    table = cold_start_steps.table(samples)
+    assert not failed
+    assert order[:4] == ["ours", "other", "other", "ours"]
+    assert order.count("ours") == order.count("other") == cold_start_steps.ROUNDS
+    name, answer, more = table.rows[0]
+    assert (name, answer) == ("without it", 1510.0)
+    assert more == "10 (10 to 10)"
