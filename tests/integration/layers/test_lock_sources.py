@@ -16,6 +16,16 @@ def test_hashes_of_all_platforms_are_locked_without_downloading_the_files(index,
     assert read_lock(text)["agent"].hashes == hashes
 
 
+def test_hashes_of_a_pin_that_is_kept_stay_until_it_is_upgraded(index, make_stack):
+    first = index.add("agent", "1.0")
+    (layer,) = stack = make_stack(strands="agent>=1.0")
+    joint_lock.write(layer, *joint_lock.lock(stack))
+    later = index.add("agent", "1.0", tag="cp313-cp313-win_amd64")
+    hashes = {sha256(first), sha256(later)}
+    assert read_lock(*joint_lock.lock(stack))["agent"].hashes == {sha256(first)}
+    assert read_lock(*joint_lock.lock(stack, upgrade_packages=["agent"]))["agent"].hashes == hashes
+
+
 def test_a_file_without_a_hash_on_the_page_is_hashed(index, make_stack):
     wheel = index.add("agent", "1.0")
     page = wheel.with_name("index.html")
