@@ -56,9 +56,10 @@ def _origin(results: dict[str, Any]) -> str:
 
 def _section(name: str, result: dict[str, Any]) -> str:
     part = result["part"]
+    command = f"hatch run bench {name} {part.get('options', '')}".strip()
     lines = [
         f"## {part['title']}\n",
-        f"`hatch run bench {name}` · {result['measured']} · {result['versions']}\n",
+        f"`{command}` · {result['measured']} · {result['versions']}\n",
     ]
     for table in part["tables"]:
         lines += [f"### {table['title']}\n", markdown_table(table["columns"], table["rows"]), ""]

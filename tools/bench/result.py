@@ -50,6 +50,8 @@ class Part:
     claims: list[Claim] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
+    options: str = ""
+    """The options of the run that differ from the defaults, as on the command line."""
 
 
 def figure(value: float) -> str:

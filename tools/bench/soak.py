@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -44,6 +44,12 @@ class Plan:
     phase: int = 200
     """Requests between two checks of the traces and processes."""
 
+    @property
+    def options(self) -> str:
+        """The options of `hatch run bench` that give this plan."""
+        changed = [field for field in fields(self) if getattr(self, field.name) != field.default]
+        return " ".join(f"--{field.name} {getattr(self, field.name):g}" for field in changed)
+
 
 @dataclass
 class Findings:
@@ -71,7 +77,7 @@ class Findings:
 def measure(plan: Plan) -> Part:
     """Deploy the stack to the local cloud with the soak test's agent, and send the requests."""
     with LocalCloud(CONTEXT, log=lambda _: None) as cloud:
-        return report(soak(cloud, plan))
+        return replace(report(soak(cloud, plan)), options=plan.options)
 
 
 def soak(cloud: LocalCloud, plan: Plan, faults: Sequence[str] = tuple(FAULTS)) -> Findings:

@@ -5,7 +5,7 @@ import json
 import platform
 import re
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from xml.etree import ElementTree
 
 import pytest
@@ -123,9 +123,10 @@ def test_an_interrupted_run_leaves_the_page_as_it_was(measured, tmp_path):
 
 
 def test_the_page_shows_every_result_with_its_command(measured, tmp_path):
-    measured(layers=lambda: FOUND)
+    measured(layers=lambda: FOUND, soak=lambda: replace(FOUND, options="--minutes 60"))
     text = (tmp_path / "benchmarks.md").read_text()
-    assert "`hatch run bench layers`" in text
+    assert "`hatch run bench layers` ·" in text
+    assert "`hatch run bench soak --minutes 60` ·" in text
     assert "| ours \\| theirs | 1.23 | 12,345 |" in text
     assert "A note." in text
     assert "| cold | ≤ 1 s | 2 s | **no** |" in text

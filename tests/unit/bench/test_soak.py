@@ -240,3 +240,8 @@ def test_a_long_session_is_replaced_and_checked_when_no_more_faults_are_injected
     at_the_end = checked[-len(found.checks) :]
     assert sorted(session for session, _ in at_the_end) == sorted(sent)
     assert {faults for _, faults in at_the_end} == {"ok"}
+
+
+def test_a_plan_names_the_options_that_give_it():
+    assert soak.Plan().options == ""
+    assert soak.Plan(minutes=60, rate=2, faults=0.37).options == "--minutes 60 --rate 2 --faults 0.37"
