@@ -27,13 +27,13 @@ _ENVIRONMENT = {
 
 def main() -> int:
     """Write the record; the layers must be built."""
-    function_asset.INPUTS.write_text(inputs(), "utf-8")
+    function_asset.INPUTS.write_text(inputs(function_asset.DEFAULT_AGENT), "utf-8")
     OUT.print(f"{function_asset.INPUTS.name} is written: commit it with the locks.")
     return 0
 
 
-def inputs() -> str:
-    """What the built layers and the default agent compile while the function is imported, as JSON.
+def inputs(agent: Path) -> str:
+    """What the built layers and an agent's source tree compile while the function is imported, as JSON.
 
     Raises:
         Failure: the layers are not built, or the function cannot be imported.
@@ -42,7 +42,7 @@ def inputs() -> str:
         raise Failure(reason)
     opt = unpack([layer.zip for layer in layers.LAYERS])
     with tempfile.TemporaryDirectory() as name:
-        function_asset.assemble(function_asset.DEFAULT_AGENT, code := Path(name))
+        function_asset.assemble(agent, code := Path(name))
         (code / function_asset.TABLE).unlink()
         arguments = (str(code), str(opt / "python"), _ENTRY)
         return target_process.run(record_inputs, *arguments, environment=_ENVIRONMENT)

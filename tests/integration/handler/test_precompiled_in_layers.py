@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from layers import function_asset
+from tests.example_agent.source import EXAMPLE_AGENT
 from tools.build_layers import precompiled_inputs
 
 COMPARE = """
@@ -65,7 +66,7 @@ def test_every_result_of_the_table_is_that_of_the_interpreter(target, source):
 def test_the_record_is_that_of_the_built_layers(opt):
     recorded, present = (
         json.loads(function_asset.INPUTS.read_text("utf-8")),
-        json.loads(precompiled_inputs.inputs()),
+        json.loads(precompiled_inputs.inputs(EXAMPLE_AGENT)),
     )
     for kind, needed in present.items():
         found = [entry for entry in needed if entry in recorded[kind]]
