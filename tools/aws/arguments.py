@@ -37,12 +37,13 @@ def parser(command: str, description: str, example: str, *, agent: bool = True) 
 
 def cli_arguments(options: argparse.Namespace) -> list[str]:
     """The shared options as arguments of the CDK CLI."""
-    words = [word for pair in _context(options) for word in ("-c", pair)]
-    return [*words, *(["--profile", options.profile] if options.profile else [])]
+    return [*context_arguments(options), *(["--profile", options.profile] if options.profile else [])]
 
 
-def _context(options: argparse.Namespace) -> list[str]:
-    return [*options.context, *([f"region={options.region}"] if options.region else [])]
+def context_arguments(options: argparse.Namespace) -> list[str]:
+    """The context among the shared options, each pair after a `-c`."""
+    pairs = [*options.context, *([f"region={options.region}"] if options.region else [])]
+    return [word for pair in pairs for word in ("-c", pair)]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def target(options: argparse.Namespace, environ: Mapping[str, str] | None = None
     account = Account(options.profile)
     region = account.default_region()
     with tempfile.TemporaryDirectory(prefix="assembly-") as folder:
-        made = assembly.describe(Path(folder), _context(options), {**environ, "CDK_DEFAULT_REGION": region})
+        words = context_arguments(options)
+        made = assembly.describe(Path(folder), words, {**environ, "CDK_DEFAULT_REGION": region})
         plan = made.select(getattr(options, "agent", None))
         yield Target(plan, account.in_region(plan.region), Path(folder))

@@ -80,19 +80,18 @@ def synthesize(folder: Path, arguments: Sequence[str], environ: Mapping[str, str
     return read(folder)
 
 
-def describe(folder: Path, context: Sequence[str], environ: Mapping[str, str]) -> Assembly:
+def describe(folder: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> Assembly:
     """Write the assembly of the app without its resources into a folder; the CDK and its CLI are not started.
 
     Args:
         folder: where the assembly is written.
-        context: `key=value` pairs.
+        arguments: the context, each `key=value` pair after a `-c`.
         environ: the environment of the app.
 
     Raises:
         Failure: the app reported an error; the message is its one line.
     """
-    command = [sys.executable, "-m", "infra.app", "--describe", str(folder)]
-    _run([*command, *(f"--context={pair}" for pair in context)], environ)
+    _run([sys.executable, "-m", "infra.app", "--describe", str(folder), *arguments], environ)
     return read(folder)
 
 

@@ -18,6 +18,7 @@ _WINDOWS = os.name == "nt"
 NODE = _NODE_ROOT / "node.exe" if _WINDOWS else _NODE_ROOT / "bin" / "node"
 NPM = _NODE_ROOT / ("node_modules" if _WINDOWS else "lib/node_modules") / "npm" / "bin" / "npm-cli.js"
 _CLI = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+_COMPILED = ROOT / "node_modules" / ".cache"
 _LOCK = ROOT / "package-lock.json"
 _INSTALLED = ROOT / "node_modules" / ".installed-package-lock.json"
 
@@ -63,8 +64,16 @@ def command(*arguments: str, app: str = "infra.app") -> list[str]:
 
 
 def environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of the CLI and the app: jsii uses our Node, and the CLI sends no telemetry."""
-    return {**environ, "JSII_NODE": str(NODE), "CDK_DISABLE_CLI_TELEMETRY": "true"}
+    """The environment of the CLI and the app.
+
+    jsii uses our Node. The CLI sends no telemetry, and Node keeps its compiled code.
+    """
+    return {
+        "NODE_COMPILE_CACHE": str(_COMPILED),
+        **environ,
+        "JSII_NODE": str(NODE),
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+    }
 
 
 def error_line(command: str, output: str) -> str:

@@ -18,7 +18,7 @@ import layers
 from tools import user_environment
 from tools.aws import assembly, cdk, changes, checks, conversations, langfuse_project, put_secret, stacks
 from tools.aws.account import Account
-from tools.aws.arguments import Target, cli_arguments, parser, target
+from tools.aws.arguments import Target, cli_arguments, context_arguments, parser, target
 from tools.aws.assembly import StackPlan
 from tools.aws.stacks import DeployedStack
 from tools.command import ERR, OUT, PLAIN, Failure, run
@@ -37,15 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with ERR.status("Checking the account …"):
             check(planned, options.profile, environ)
         secret = use_default_secret(planned, keys)
-        words = [*cli_arguments(options), *context(planned, keys, default_secret=secret)]
-        _build_layers(planned.plan.options.get("architecture", layers.ARCHITECTURE))
-        with ERR.status("Synthesizing the stack …"):
-            synthesized = assembly.synthesize(Path(folder), words, environ)
-        plans = [synthesized.select(options.agent)] if options.agent else synthesized.stacks
+        added = context(planned, keys, default_secret=secret)
+        variables = {**environ, "CDK_DEFAULT_REGION": planned.plan.region}
+        described = assembly.describe(planned.folder, [*context_arguments(options), *added], variables)
+        plans = [described.select(options.agent)] if options.agent else described.stacks
         deployed = {plan.name: stacks.find(planned.account.client, plan.name) for plan in plans}
         for plan in plans:
             stacks.check_state(deployed[plan.name], cli_arguments(options))
             _confirm(plan, deployed[plan.name], planned.account, yes=options.yes)
+        _build_layers(planned.plan.options.get("architecture", layers.ARCHITECTURE))
+        with ERR.status("Synthesizing the stack …"):
+            synthesized = assembly.synthesize(Path(folder), [*cli_arguments(options), *added], environ)
         if secret and keys:
             put_secret.put(planned.account.client("secretsmanager"), planned.plan.default_secret, keys)
         outputs = _deploy(synthesized.folder, plans, [*others, *_profile(options.profile)], environ)

@@ -103,8 +103,8 @@ class ControlPlane:
         """Deploy a stack that was synthesized, by default that of the default agent; returns its outputs."""
         name = stack or assembly.read(synthesized).select().name
         outputs = synthesized / "outputs.json"
-        words = ["--app", str(synthesized), "--require-approval", "never", "--outputs-file", str(outputs)]
-        self._cdk("deploy", name, *words)
+        words = ["--app", str(synthesized), "--method", "direct", "--require-approval", "never"]
+        self._cdk("deploy", name, *words, "--outputs-file", str(outputs))
         found: dict[str, str] = json.loads(outputs.read_text())[name]
         return found
 
@@ -114,7 +114,7 @@ class ControlPlane:
 
     def environment(self) -> dict[str, str]:
         """The variables of the CDK CLI and the app, without the user's AWS, Langfuse and proxy settings."""
-        return {
+        variables = {
             **{name: os.environ[name] for name in _KEPT if name in os.environ},
             **CREDENTIALS,
             "AWS_ENDPOINT_URL": self.url,
@@ -123,12 +123,11 @@ class ControlPlane:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "CDK_HOME": str(cache.CACHE / "cdk"),
-            "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CDK_VALIDATION": "false",  # it takes half of the time to synthesize; `deploy` validates
-            "JSII_NODE": str(cdk.NODE),
             "NO_COLOR": "1",
             "NO_PROXY": "*",
         }
+        return cdk.environment(variables)
 
     def _cdk(self, *words: str) -> None:
         cache.make_folder(cache.CACHE / "cdk")
