@@ -20,6 +20,10 @@ from layers import Layer, function_asset, undeployable_reason
 RUNTIME = lambda_.Runtime(PYTHON, lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
 
 
+_ASSETS: list[Path] = []
+"""The assets that this process has assembled."""
+
+
 class AgentFunction(Construct):
     """The Lambda function of an agent, with a role that can only write its log until more is granted."""
 
@@ -48,7 +52,7 @@ class AgentFunction(Construct):
             runtime=RUNTIME,
             architecture=lambda_.Architecture.custom(options.architecture),
             handler="lambda_handler.handler",
-            code=lambda_.Code.from_asset(str(function_asset.assembled(source))),
+            code=lambda_.Code.from_asset(str(_asset(source))),
             layers=[_layer(self, layer, layers) for layer in layers],
             environment=environment,
             environment_encryption=key,
@@ -122,3 +126,9 @@ def _layer(scope: Construct, layer: Layer, beside: Sequence[Layer]) -> lambda_.L
         compatible_runtimes=[RUNTIME],
         compatible_architectures=[lambda_.Architecture.custom(layer.architecture)],
     )
+
+
+def _asset(source: Path) -> Path:
+    """The agent's asset; modules that the last asset has, as the runtime's, are not compiled again."""
+    _ASSETS.append(function_asset.assembled(source, _ASSETS[-1] if _ASSETS else None))
+    return _ASSETS[-1]

@@ -1,5 +1,6 @@
 """Requests wait until the code that was last saved is deployed."""
 
+import contextlib
 import os
 import threading
 import time
@@ -33,27 +34,42 @@ def source(tmp_path):
     return tmp_path
 
 
-def run(cloud, source, report=lambda _: None):
-    watcher = CodeWatcher(cloud, report, source)
-    threading.Thread(target=watcher.run, daemon=True).start()
-    cloud.url_server.before_request()
+@pytest.fixture
+def run(source):
+    """Watches the source for a cloud until the test ends, and sends it a request."""
+    with contextlib.ExitStack() as watchers:
+
+        def start(cloud, report=lambda _: None):
+            watcher = CodeWatcher(cloud, report, source)
+            thread = threading.Thread(target=watcher.run, daemon=True)
+            thread.start()
+            watchers.callback(_stop, watcher, thread)
+            cloud.url_server.before_request()
+
+        yield start
 
 
-def test_nothing_is_deployed_again_if_nothing_was_saved(source):
+def _stop(watcher, thread):
+    watcher.stop()
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_nothing_is_deployed_again_if_nothing_was_saved(run):
     cloud = Cloud(time.time_ns() + 10**9)
-    run(cloud, source)
+    run(cloud)
     assert cloud.updates == []
 
 
-def test_a_file_that_was_saved_while_the_stack_was_deployed_is_deployed_before_the_first_request(source):
+def test_a_file_that_was_saved_while_the_stack_was_deployed_is_deployed_before_the_first_request(run, source):
     cloud = Cloud(time.time_ns() + 10**9)
     saved_ns = cloud.began_ns + 1
     os.utime(source / "agent.py", ns=(saved_ns, saved_ns))
-    run(cloud, source)
+    run(cloud)
     assert len(cloud.updates) == 1
 
 
-def test_an_edit_that_the_control_plane_does_not_take_is_reported_and_the_next_one_is_deployed(source):
+def test_an_edit_that_the_control_plane_does_not_take_is_reported_and_the_next_one_is_deployed(run, source):
     cloud = Cloud(time.time_ns() - 10**12)
     reports = []
 
@@ -62,7 +78,7 @@ def test_an_edit_that_the_control_plane_does_not_take_is_reported_and_the_next_o
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
     cloud.update = fail
-    run(cloud, source, reports.append)
+    run(cloud, reports.append)
     assert "keeps serving: EndpointConnectionError" in reports[0]
     (source / "agent.py").write_text("TOOLS = [print]\n")
     cloud.url_server.before_request()

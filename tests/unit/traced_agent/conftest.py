@@ -21,9 +21,15 @@ def _log_levels():
     levels = [logger.level for logger in loggers]
     logging.disable(logging.NOTSET)
     for logger in loggers:
-        logger.setLevel(logging.WARNING if logger is root else logging.NOTSET)
+        _set_level(logger, logging.WARNING if logger is root else logging.NOTSET)
     yield
     for logger, level in zip(loggers, levels, strict=True):
+        _set_level(logger, level)
+
+
+def _set_level(logger, level):
+    """Set the level if it differs: each `setLevel` clears the caches of all loggers of the process."""
+    if logger.level != level:
         logger.setLevel(level)
 
 

@@ -11,7 +11,9 @@ from layers import LAYERS, function_asset
 from tools.aws.cdk import ROOT
 from tools.local.cloud.local_cloud import LocalCloud
 
-_INTERVAL_S = 0.05
+_INTERVAL_S = 0.3
+"""A request checks at once; without requests an edit is deployed a little later, and few checks save CPU time."""
+
 _SETTLING_S = 0.02
 """How long changed files must stay the same before a deploy: an editor may write in several steps."""
 
@@ -40,19 +42,34 @@ class CodeWatcher:
         # What was saved while the stack was deployed may not be in it.
         self._deployed = {path: state for path, state in self._state().items() if state[0] < cloud.began_ns}
         self._changed = threading.Condition()
+        self._check_now = threading.Event()
+        self._stopped = False
         self._built = _state(_built_files())
         cloud.url_server.before_request = self.wait_until_current
 
     def wait_until_current(self) -> None:
         """Wait until the code that was last saved is deployed, or was rejected."""
         with self._changed:
-            self._changed.wait_for(lambda: self._deployed == self._state(), _UPDATE_TIMEOUT_S)
+            self._changed.wait_for(self._is_current, _UPDATE_TIMEOUT_S)
+
+    def _is_current(self) -> bool:
+        if self._deployed == self._state():
+            return True
+        self._check_now.set()
+        return False
 
     def run(self) -> None:
-        """Watch until interrupted; code that does not start is reported, and the last version is kept."""
+        """Watch until interrupted or stopped.
+
+        Code that does not start is reported, and the last version is kept.
+        """
         seen = self._deployed
-        while True:
-            time.sleep(_INTERVAL_S if seen == self._deployed else _SETTLING_S)
+        while not self._stopped:
+            if seen == self._deployed:
+                self._check_now.wait(_INTERVAL_S)
+            else:
+                time.sleep(_SETTLING_S)
+            self._check_now.clear()
             now = self._state()
             if now == seen and now != self._deployed:  # it has changed, and is complete
                 self._report(self._redeploy(_names(self._deployed, now)))
@@ -61,6 +78,11 @@ class CodeWatcher:
                     self._changed.notify_all()
             seen = now
             self._report_built()
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped = True
+        self._check_now.set()
 
     def _redeploy(self, changed: str) -> str:
         try:
