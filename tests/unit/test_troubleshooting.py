@@ -1,6 +1,7 @@
 """docs/troubleshooting.md lists every error message that a user can see, by its first words."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -85,25 +86,30 @@ def listed():
     return re.findall(r"^\| `` ?(.+?) ?`` \||^\| `([^`]+)` \|", PAGE.read_text("utf-8"), re.MULTILINE)
 
 
-MESSAGES = [found for source in sorted(SOURCES) for found in messages_of(source)]
+@functools.cache
+def messages():
+    """Each message in the source with its place; found by a test, not whenever pytest collects tests."""
+    return [found for source in sorted(SOURCES) for found in messages_of(source)]
+
+
 LISTED = ["".join(row) for row in listed()]
 
 
 def test_messages_are_found_in_the_source():
-    assert len(MESSAGES) > 60
+    assert len(messages()) > 60
 
 
 def test_every_message_is_listed_by_its_first_words():
     missing = [
         f"| `{' '.join(text.split()[:6])}` | what to do |   <- {place}: {text}"
-        for text, place in MESSAGES
+        for text, place in messages()
         if not text.startswith(tuple(LISTED))
     ]
     assert not missing, f"add these rows to {PAGE.name}, with what to do:\n" + "\n".join(missing)
 
 
 def test_every_listed_message_is_in_the_source():
-    texts = tuple(text for text, _ in MESSAGES)
+    texts = tuple(text for text, _ in messages())
     gone = [first for first in LISTED if not any(text.startswith(first) for text in texts)]
     assert not gone, f"no error begins like these: remove or change the rows in {PAGE.name}:\n" + "\n".join(
         gone

@@ -12,7 +12,7 @@ from tools.aws.cdk import ROOT
 from tools.local.cloud.local_cloud import LocalCloud
 
 _INTERVAL_S = 0.3
-"""A request checks at once; without requests an edit is deployed a little later, and few checks save CPU time."""
+"""Each check reads the state of all files. A request checks at once, and does not wait for the interval."""
 
 _SETTLING_S = 0.02
 """How long changed files must stay the same before a deploy: an editor may write in several steps."""
