@@ -18,6 +18,8 @@ class Candidate:
     """The function's asset, in a folder; None if layers are checked without one."""
     store: Path = CACHE
     """The cache in which the layers are unpacked."""
+    opt: Path | None = None
+    """The folder with the union of the layers, if it was made already."""
 
     @property
     def architecture(self) -> str:

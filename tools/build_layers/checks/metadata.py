@@ -103,10 +103,10 @@ def record(candidate: Candidate) -> Iterator[str]:
     """Every file is in a RECORD with its hash, and every file of a RECORD is there."""
     for layer in candidate.layers:
         rows = {path: wanted for record in layer.records.values() for path, wanted in record.items()}
+        new = [path for path in layer.files if path in rows and path not in layer.hashes]
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing lets other threads run
-            faults = dict(
-                pool.map(lambda path, of=(layer, rows): (path, _wrong_hash(path, *of)), layer.files)
-            )
+            list(pool.map(layer.sha256, new))
+        faults = {path: _wrong_hash(path, layer, rows) for path in layer.files}
         yield from (f"{layer.name}: {path} is in no RECORD" for path in layer.files.keys() - rows.keys())
         for path in rows:
             if path not in faults:

@@ -46,7 +46,7 @@ def _bytecode(layer: LayerContents) -> list[str]:
 
 def imports(candidate: Candidate) -> Iterator[str]:
     """Strands, Langfuse, the OTLP exporter and the function's asset import read-only and uncompiled."""
-    with tempfile.TemporaryDirectory() as scratch, _opt(candidate) as opt:
+    with tempfile.TemporaryDirectory() as scratch, mounted_opt(candidate) as opt:
         modules = [_ENTRY, *_MODULES] if candidate.handler else _MODULES  # it decides how the rest is loaded
         environment = {"HOME": scratch, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
         arguments = (str(opt), str(candidate.handler or ""), *modules)
@@ -59,8 +59,11 @@ def runs_here(architecture: str) -> bool:
 
 
 @contextlib.contextmanager
-def _opt(candidate: Candidate) -> Iterator[Path]:
+def mounted_opt(candidate: Candidate) -> Iterator[Path]:
     """The union of the layers, as it is at /opt."""
+    if candidate.opt:
+        yield candidate.opt
+        return
     if all(layer.entries and not layer.outside for layer in candidate.layers):
         with mounted([layer.parts for layer in candidate.layers], store=candidate.store) as folder:
             yield folder
