@@ -8,6 +8,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
+from traced_agent.tracing.span_attributes import plain
 from traced_agent.tracing.spans import copy_span
 
 _USAGE: Final = "gen_ai.usage."
@@ -30,14 +31,13 @@ def complete(span: ReadableSpan, model_config: Mapping[str, Any] = {}) -> Readab
 
 def _agent(span: ReadableSpan) -> ReadableSpan:
     """Remove the agent's usage: it is the sum of the model calls, which would count twice."""
-    attributes = {
-        name: value for name, value in (span.attributes or {}).items() if not name.startswith(_USAGE)
-    }
-    return copy_span(span, attributes={**attributes, "langfuse.observation.type": "agent"})
+    attributes = plain(span.attributes) | {"langfuse.observation.type": "agent"}
+    kept = {name: value for name, value in attributes.items() if not name.startswith(_USAGE)}
+    return copy_span(span, attributes=kept)
 
 
 def _model_call(span: ReadableSpan, model_config: Mapping[str, Any]) -> ReadableSpan:
-    attributes = dict(span.attributes or {})
+    attributes = plain(span.attributes)
     if span.status.status_code is StatusCode.ERROR and f"{_USAGE}input_tokens" not in attributes:
         # Without usage Langfuse estimates tokens and cost for a call that was not billed.
         attributes |= {f"{_USAGE}input_tokens": 0, f"{_USAGE}output_tokens": 0}

@@ -21,6 +21,7 @@ from traced_agent.tracing import langfuse_protocol, waiting_clients
 from traced_agent.tracing.export_attempt import ExportAttempt
 from traced_agent.tracing.otlp_client import OtlpClient
 from traced_agent.tracing.otlp_encoding import otlp_headers
+from traced_agent.tracing.span_attributes import text_values
 from traced_agent.tracing.spans import RunTracerProvider, copy_span, span_key
 
 if TYPE_CHECKING:
@@ -140,11 +141,8 @@ class TransformingExporter(LangfuseTransformingSpanExporter):
 
 def _may_have_media(span: ReadableSpan) -> bool:
     """Whether the SDK would look for media in an attribute of the span."""
-    for value in (span.attributes or {}).values():
-        texts = [value] if isinstance(value, str) else value if isinstance(value, Sequence) else []
-        if any(mark in text for text in texts if isinstance(text, str) for mark in _MEDIA_MARKS):
-            return True
-    return False
+    content = "\0".join(text_values(span.attributes))
+    return any(mark in content for mark in _MEDIA_MARKS)
 
 
 class _Exporter(SpanExporter):

@@ -11,17 +11,19 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status, StatusCode
 
+from traced_agent.tracing.span_attributes import plain
 from traced_agent.tracing.spans import SCOPE, copy_span
 
 _KINDS: Final = {"invoke_agent": "AGENT", "chat": "LLM", "execute_tool": "TOOL"}
 _INPUTS: Final = ("gen_ai.tool.call.arguments", "gen_ai.input.messages")
 _OUTPUTS: Final = ("gen_ai.tool.call.result", "gen_ai.output.messages")
 _INPUT_EVENTS: Final = ("gen_ai.user.message", "gen_ai.tool.message", "gen_ai.assistant.message")
+_OUTPUT_EVENTS: Final = ("gen_ai.choice",)
 
 
 def with_openinference(span: ReadableSpan) -> ReadableSpan:
     """Return the span with its kind, input, output, model and token counts in OpenInference's names."""
-    attributes = dict(span.attributes or {})
+    attributes = plain(span.attributes)
     root = span.instrumentation_scope is not None and span.instrumentation_scope.name == SCOPE
     operation = str(attributes.get("gen_ai.operation.name", ""))
     added = {
@@ -59,16 +61,10 @@ def _root_texts(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _texts(attributes: Mapping[str, Any], span: ReadableSpan) -> dict[str, Any]:
     """Input and output of a span of Strands: from its attributes, or from its events."""
-    sources = [attributes, *(event.attributes or {} for event in span.events)]
-    given = _first(sources, _INPUTS) or _last_message(span)
-    result = _first(sources, _OUTPUTS) or next(
-        (
-            (event.attributes or {}).get("message")
-            for event in reversed(span.events)
-            if event.name == "gen_ai.choice"
-        ),
-        None,
-    )
+    events = [(event.name, plain(event.attributes)) for event in span.events]
+    sources = [attributes, *(found for _, found in events)]
+    given = _first(sources, _INPUTS) or _last(events, _INPUT_EVENTS, "content")
+    result = _first(sources, _OUTPUTS) or _last(events, _OUTPUT_EVENTS, "message")
     texts: dict[str, Any] = {}
     for name, value in (("input", given), ("output", result)):
         if value is not None:
@@ -82,8 +78,7 @@ def _first(sources: list[Any], names: tuple[str, ...]) -> Any:
     return next(found, None)
 
 
-def _last_message(span: ReadableSpan) -> Any:
-    contents = [
-        (event.attributes or {}).get("content") for event in span.events if event.name in _INPUT_EVENTS
-    ]
-    return contents[-1] if contents else None
+def _last(events: list[tuple[str, dict[str, Any]]], names: tuple[str, ...], attribute: str) -> Any:
+    """The attribute of the last event with one of the names."""
+    found = (attributes.get(attribute) for name, attributes in reversed(events) if name in names)
+    return next(found, None)

@@ -9,6 +9,7 @@ from opentelemetry.trace import Status
 
 from traced_agent.settings import public_model_id
 from traced_agent.text import replace_surrogates
+from traced_agent.tracing.span_attributes import plain, text_values
 from traced_agent.tracing.spans import copy_span
 
 _ARN: Final = re.compile(r"(arn:aws[\w-]*:[\w-]*:[\w-]*:)(\d{12})(?!\d)")
@@ -61,12 +62,8 @@ def _texts(span: ReadableSpan) -> list[str]:
     """Every text of the span, as `with_text` changes them."""
     texts = [span.name, span.status.description or "", *(event.name for event in span.events)]
     for attributes in (span.attributes, *(event.attributes for event in span.events)):
-        for name, value in (attributes or {}).items():
-            texts.append(name)
-            if isinstance(value, str):
-                texts.append(value)
-            elif isinstance(value, tuple):
-                texts += [item for item in value if isinstance(item, str)]
+        texts += attributes or ()
+        texts += text_values(attributes)
     return texts
 
 
@@ -79,7 +76,7 @@ def with_text(span: ReadableSpan, change: Callable[[str], str]) -> ReadableSpan:
         return tuple(map(change_value, value)) if isinstance(value, tuple) else value
 
     def change_all(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-        return {change(name): change_value(value) for name, value in (attributes or {}).items()}
+        return {change(name): change_value(value) for name, value in plain(attributes).items()}
 
     description = span.status.description
     return copy_span(

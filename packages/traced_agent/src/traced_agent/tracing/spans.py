@@ -16,6 +16,8 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, TraceIdRatioBased
 from opentelemetry.trace import Status, StatusCode, format_trace_id
 
+from traced_agent.tracing.span_attributes import plain
+
 logger = logging.getLogger(__name__)
 
 SCOPE: Final = "traced_agent"
@@ -41,12 +43,13 @@ def span_key(span: ReadableSpan) -> SpanKey:
 
 def copy_span(span: ReadableSpan, **changes: Any) -> ReadableSpan:
     """Copy the span in its present state, with some fields replaced."""
+    if "attributes" not in changes:
+        changes["attributes"] = plain(span.attributes)
     fields = {
         "name": span.name,
         "context": span.context,
         "parent": span.parent,
         "resource": span.resource,
-        "attributes": dict(span.attributes or {}),
         "events": tuple(span.events),
         "links": span.links,
         "kind": span.kind,
