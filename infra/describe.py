@@ -31,9 +31,9 @@ def context(pairs: Sequence[str], root: Path, home: Path) -> dict[str, Any]:
         ContextError: a pair has no `=`, or a file is not valid.
     """
     found = {
-        **_object(_json(home / ".cdk.json"), "context"),
+        **_context_in(home / ".cdk.json"),
         **_json(root / "cdk.context.json"),
-        **_object(_json(root / "cdk.json"), "context"),
+        **_context_in(root / "cdk.json"),
     }
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -51,14 +51,17 @@ def _json(file: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise ContextError(f"{file} cannot be read ({error}): correct it") from None
-    return _object({file.name: content}, file.name)
+    return _object(content, str(file))
 
 
-def _object(content: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = content.get(name) or {}
-    if not isinstance(found, dict):
+def _context_in(file: Path) -> dict[str, Any]:
+    return _object(_json(file).get("context") or {}, f"context in {file}")
+
+
+def _object(content: Any, name: str) -> dict[str, Any]:
+    if not isinstance(content, dict):
         raise ContextError(f"{name} is no JSON object: correct it")
-    return found
+    return content
 
 
 def write(folder: Path, records: Sequence[StackRecord], context: Mapping[str, Any]) -> None:

@@ -122,7 +122,7 @@ def test_the_context_is_the_one_that_the_cli_passes_to_the_app(tmp_path) -> None
     ("file", "content", "says"),
     [
         ("cdk.json", "{", r"cdk\.json cannot be read \("),
-        ("cdk.json", '{"context": 1}', "context is no JSON object"),
+        ("cdk.json", '{"context": 1}', r"context in .*cdk\.json is no JSON object"),
         ("cdk.context.json", "[1]", r"cdk\.context\.json is no JSON object"),
     ],
 )
