@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tools.bench import soak
+from tools.bench.soak_plan import Plan
 from tools.local.fakes.bedrock_faults import FAULTS
 
 SSE = {"accept": "text/event-stream"}
@@ -97,7 +98,7 @@ def _has_a_page(cloud):
 
 
 def _passes_a_short_soak_test(cloud):
-    plan = soak.Plan(requests=50, sessions=5, clients=2, phase=25, faults=0.4)
+    plan = Plan(requests=50, sessions=5, clients=2, phase=25, faults=0.4)
     quick = [fault for fault in FAULTS if fault not in ("drip", "hang")]
 
     found = soak.soak(cloud, plan, quick)

@@ -18,6 +18,7 @@ from tools import cache
 from tools.bench import page, recipe_costs
 from tools.bench.machine import commit, machine
 from tools.bench.result import Part, figure
+from tools.bench.soak_plan import Plan
 from tools.command import ERR, OUT, described, run
 
 _PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
@@ -110,7 +111,7 @@ def _reason(error: Exception) -> str:
 def _measure(name: str, options: argparse.Namespace) -> Part:
     module = importlib.import_module(f"tools.bench.{name.replace('-', '_')}")
     if name == "soak":
-        plan = module.Plan(options.requests, options.minutes, options.rate, options.faults)
+        plan = Plan(options.requests, options.minutes, options.rate, options.faults)
         return cast("Part", module.measure(plan))
     return cast("Part", module.measure())
 

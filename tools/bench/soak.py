@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -14,6 +14,7 @@ import httpx
 
 from layers import function_asset
 from tools.bench.result import Cell, Part, Table, at_most, none_of
+from tools.bench.soak_plan import Plan
 from tools.bench.soak_processes import ProcessFigures, growth, sample
 from tools.bench.soak_session import Outcome, SoakSession
 from tools.local.cloud.local_cloud import LocalCloud
@@ -27,28 +28,6 @@ _SPARE = 2
 
 MAX_TURNS = 80
 """Of a session; a new one replaces it."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How many requests, how fast and how faulty; the test ends when both minimums are reached."""
-
-    requests: int = 2000
-    minutes: float = 0.0
-    rate: float = 0.0
-    """Requests per second; 0 sends as many as possible."""
-    faults: float = 0.2
-    """The share of the model's answers that are faulty."""
-    sessions: int = 50
-    clients: int = 4
-    phase: int = 200
-    """Requests between two checks of the traces and processes."""
-
-    @property
-    def options(self) -> str:
-        """The options of `hatch run bench` that give this plan."""
-        changed = [field for field in fields(self) if getattr(self, field.name) != field.default]
-        return " ".join(f"--{field.name} {getattr(self, field.name):g}" for field in changed)
 
 
 @dataclass

@@ -10,6 +10,7 @@ import pytest
 from tools.bench import soak
 from tools.bench.__main__ import bench, parse
 from tools.bench.soak import Findings, report
+from tools.bench.soak_plan import Plan
 from tools.bench.soak_processes import ProcessFigures, growth, sample
 from tools.bench.soak_session import QUERIES, Outcome, SoakSession
 from tools.local.fakes.bedrock_faults import FAULTS
@@ -233,7 +234,7 @@ def test_a_long_session_is_replaced_and_checked_when_no_more_faults_are_injected
     monkeypatch.setattr(soak, "MAX_TURNS", 10)
     monkeypatch.setattr(soak.function_asset, "assembled", lambda agent: agent)
 
-    found = soak.soak(cloud, soak.Plan(requests=60, sessions=2, clients=2, phase=20))
+    found = soak.soak(cloud, Plan(requests=60, sessions=2, clients=2, phase=20))
 
     assert len(found.outcomes) == sum(sent.values()) == 60
     assert len(found.checks) == len(sent) > 2
@@ -243,5 +244,5 @@ def test_a_long_session_is_replaced_and_checked_when_no_more_faults_are_injected
 
 
 def test_a_plan_names_the_options_that_give_it():
-    assert soak.Plan().options == ""
-    assert soak.Plan(minutes=60, rate=2, faults=0.37).options == "--minutes 60 --rate 2 --faults 0.37"
+    assert Plan().options == ""
+    assert Plan(minutes=60, rate=2, faults=0.37).options == "--minutes 60 --rate 2 --faults 0.37"
