@@ -24,7 +24,7 @@ STEPS = {
         "startup": ("bytecode_finder.install().find", "bytecode_finder.PathFinder.find_spec")
     },
     "names imported before they are used": {"startup": ("deferred_modules.install(find)", "")},
-    "what libraries compile at import, compiled": {
+    "dataclasses and regular expressions compiled when they are imported": {
         "startup": ("compile_as_always = precompiled.start()", "compile_as_always = int")
     },
     "Pydantic's search for plugins": {
