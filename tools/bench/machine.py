@@ -14,13 +14,22 @@ def machine() -> str:
 
 
 def commit(root: Path = _ROOT) -> str:
-    """The commit that was measured; `-dirty` is appended when tracked files differ from it."""
-    words = ["git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]
+    """The commit that was measured; `-dirty` is appended when tracked files differ from it.
+
+    Changes in docs/ do not count: the bench itself writes there after each part.
+    """
+    name = _git(root, "describe", "--always", "--exclude=*", "--abbrev=12")
+    changed = name and _git(root, "diff", "--name-only", "HEAD", "--", ":!docs")
+    return f"{name}-dirty" if changed else name or "unknown"
+
+
+def _git(root: Path, *words: str) -> str:
+    """The output of a git command; empty if it fails."""
     try:
-        ran = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+        ran = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
     except OSError:
-        return "unknown"
-    return ran.stdout.strip() or "unknown"
+        return ""
+    return ran.stdout.strip()
 
 
 def _processor() -> str:

@@ -166,9 +166,12 @@ def test_a_commit_with_changes_is_marked(tmp_path):
 
     assert commit(tmp_path) == "unknown"
     (tmp_path / "file").write_text("one")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "page.md").write_text("one")
     git("init")
     git("add", ".")
     git("commit", "-m", "First")
+    (tmp_path / "docs" / "page.md").write_text("two")  # as the bench does after each part
     assert re.fullmatch("[0-9a-f]{12}", commit(tmp_path))
     (tmp_path / "file").write_text("two")
     assert re.fullmatch("[0-9a-f]{12}-dirty", commit(tmp_path))
