@@ -30,6 +30,9 @@ INPUTS = Path(__file__).with_name("precompiled.json")
 TABLE = "traced_agent/cold_start/precompiled.bin"
 """The path of its results in the asset."""
 
+ENTRY = "lambda_handler"
+"""The module that Lambda imports."""
+
 _MOUNTED = "/var/task"
 """Where Lambda puts the function's code."""
 
@@ -67,8 +70,8 @@ def assemble(agent: Path, target: Path, earlier: Path | None = None) -> None:
             package, or a module with a syntax error.
         InterpreterError: this host has no CPython of the function's version.
     """
-    if not (agent / "lambda_handler.py").is_file():
-        raise AssetError(f"{agent} is not an agent's source folder: it has no lambda_handler.py")
+    if not (agent / f"{ENTRY}.py").is_file():
+        raise AssetError(f"{agent} is not an agent's source folder: it has no {ENTRY}.py")
     for reserved in {Path(name).parts[0] for name, _ in _walk(agent)} & _RESERVED:
         raise AssetError(f"{agent / reserved} has the name of the runtime's package: rename it")
     files = source_files(agent)

@@ -15,7 +15,6 @@ from tools.build_layers.target_scripts import record_inputs
 from tools.command import OUT, Failure, run
 from traced_agent.settings import Settings
 
-_ENTRY = "lambda_handler"
 _ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -44,7 +43,7 @@ def inputs(agent: Path) -> str:
     with tempfile.TemporaryDirectory() as name:
         function_asset.assemble(agent, code := Path(name))
         (code / function_asset.TABLE).unlink()
-        arguments = (str(code), str(opt / "python"), _ENTRY)
+        arguments = (str(code), str(opt / "python"), function_asset.ENTRY)
         return target_process.run(record_inputs, *arguments, environment=_ENVIRONMENT)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from layers import MACHINES
+from layers import MACHINES, function_asset
 from tools.build_layers import target_process
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import LayerContents
@@ -24,7 +24,6 @@ _MODULES = (
     "langfuse",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
 )
-_ENTRY = "lambda_handler"
 
 
 def bytecode(candidate: Candidate) -> Iterator[str]:
@@ -47,7 +46,9 @@ def _bytecode(layer: LayerContents) -> list[str]:
 def imports(candidate: Candidate) -> Iterator[str]:
     """Strands, Langfuse, the OTLP exporter and the function's asset import read-only and uncompiled."""
     with tempfile.TemporaryDirectory() as scratch, mounted_opt(candidate) as opt:
-        modules = [_ENTRY, *_MODULES] if candidate.handler else _MODULES  # it decides how the rest is loaded
+        modules = (
+            [function_asset.ENTRY, *_MODULES] if candidate.handler else _MODULES
+        )  # it decides how the rest is loaded
         environment = {"HOME": scratch, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
         arguments = (str(opt), str(candidate.handler or ""), *modules)
         yield from target_process.run(check_imports, *arguments, environment=environment).splitlines()
