@@ -5,9 +5,6 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
 from tools import cache
 from tools.bench.result import figure
 
@@ -94,6 +91,9 @@ def _cell(value: Any) -> str:
 
 
 def _svg(chart: dict[str, Any]) -> str:
+    import matplotlib as mpl  # noqa: PLC0415 - most commands draw no chart, and it takes a second to import
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     with mpl.rc_context({"svg.hashsalt": "strands-langfuse-lambda", "font.size": 10, "svg.fonttype": "none"}):
         rows = max(len(chart["bars"]), 1)
         drawing = Figure(figsize=(8, 3.6 if chart["lines"] else 0.8 + 0.42 * rows), layout="constrained")

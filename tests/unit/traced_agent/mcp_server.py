@@ -6,7 +6,6 @@ import threading
 import time
 
 import uvicorn
-from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 
@@ -55,6 +54,8 @@ def served(app, port=0):
 @contextlib.contextmanager
 def mcp_server(*tools, port=0):
     """Serves these functions as tools; gives the URL, the server and the recorded requests."""
+    from mcp.server.mcpserver import MCPServer  # it takes seconds to import
+
     server = MCPServer("stock")
     for tool in tools or (stock,):
         server.add_tool(tool)

@@ -6,10 +6,6 @@ import json
 import secrets
 import time
 
-from mcp.server.auth.provider import AccessToken
-from mcp.server.auth.settings import AuthSettings
-from mcp.server.mcpserver import MCPServer
-
 from tests.unit.traced_agent.mcp_server import served, stock
 from tools.local.http.server import LOOPBACK, HttpServer, free_port
 
@@ -54,6 +50,8 @@ class TokenEndpoint(HttpServer):
 
     async def verify_token(self, token):
         """Tell the MCP server whether a token is valid, as its `TokenVerifier`."""
+        from mcp.server.auth.provider import AccessToken
+
         if token not in self.tokens or token in self.revoked:
             return None
         return AccessToken(
@@ -64,6 +62,9 @@ class TokenEndpoint(HttpServer):
 @contextlib.contextmanager
 def protected_server():
     """Serves the tool `stock` to clients with a token; gives the URL and the token endpoint."""
+    from mcp.server.auth.settings import AuthSettings  # with the server it takes seconds to import
+    from mcp.server.mcpserver import MCPServer
+
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     with TokenEndpoint() as endpoint:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import pytest
 from strands import Agent
-from strands.models.anthropic import AnthropicModel
-from strands.models.openai import OpenAIModel
 
 from tests.unit.traced_agent.conftest import Context, url_event
 from tools.local.fakes.provider_servers import FakeAnthropic, FakeOpenAi, FakeProvider
@@ -21,12 +19,16 @@ ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:provider"
 
 
 def openai_model(url: str, **client):
+    from strands.models.openai import OpenAIModel  # it takes more than a second to import
+
     return OpenAIModel(
         client_args={"base_url": f"{url}/v1", "max_retries": 0, **client}, model_id="gpt-fake", params={}
     )
 
 
 def anthropic_model(url: str, **client):
+    from strands.models.anthropic import AnthropicModel  # it takes more than a second to import
+
     return AnthropicModel(
         client_args={"base_url": url, "max_retries": 0, **client}, model_id="claude-fake", max_tokens=100
     )
