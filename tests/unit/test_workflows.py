@@ -35,6 +35,11 @@ def position(job: dict[str, Any], wanted: str) -> int:
     return found
 
 
+def artifacts(job: dict[str, Any], action: str) -> list[str]:
+    steps = job["steps"]
+    return [step["with"]["name"] for step in steps if f"actions/{action}-artifact@" in step.get("uses", "")]
+
+
 def test_every_action_is_pinned_to_a_commit_with_its_version_in_a_comment() -> None:
     used = [
         line.strip()
@@ -62,20 +67,29 @@ def test_the_job_that_pushes_runs_no_package_and_follows_the_tests() -> None:
 
     assert writers == ["propose"]
     assert not runs_packages(RELOCK["propose"])
-    assert set(RELOCK["propose"]["needs"]) == {"lock", "test"}
+    assert set(RELOCK["propose"]["needs"]) == {"lock", "record", "test"}
 
 
 def test_new_locks_are_tested_in_environments_made_from_them() -> None:
-    assert RELOCK["test"]["needs"] == "lock"
+    assert RELOCK["test"]["needs"] == ["lock", "record"]
     assert position(RELOCK["lock"], "lock-layers --upgrade") < position(RELOCK["lock"], "upload-artifact")
-    assert position(RELOCK["test"], "download-artifact") < position(RELOCK["test"], ".ci/run")
+    assert artifacts(RELOCK["test"], "download") == ["locks", "precompiled"]
+    assert ".ci/run" in RELOCK["test"]["steps"][-1]["run"]
     assert not any("hatch" in step.get("run", "") for step in RELOCK["test"]["steps"])  # no older environment
 
 
-def test_the_proposed_locks_are_those_of_the_job_that_locks() -> None:
-    uploads = [name for name, job in RELOCK.items() if "upload-artifact" in str(job["steps"])]
+def test_what_the_new_libraries_compile_is_recorded_with_their_layers() -> None:
+    assert RELOCK["record"]["needs"] == "lock"
+    assert artifacts(RELOCK["record"], "download") == ["locks"]
+    commands = RELOCK["record"]["steps"][position(RELOCK["record"], "precompiled_inputs")]["run"]
+    assert commands in (FOLDER.parents[1] / "docs" / "layers.md").read_text("utf-8")
 
-    assert uploads == ["lock"]
+
+def test_the_proposed_locks_and_record_are_those_of_the_jobs_that_make_them() -> None:
+    uploads = {name: found for name, job in RELOCK.items() if (found := artifacts(job, "upload"))}
+
+    assert uploads == {"lock": ["locks"], "record": ["precompiled"]}
+    assert artifacts(RELOCK["propose"], "download") == ["locks", "precompiled"]
 
 
 def test_the_pull_request_gets_the_checks() -> None:
