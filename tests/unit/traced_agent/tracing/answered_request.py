@@ -1,17 +1,44 @@
 """A process that answers requests and exports their traces."""
 
+import atexit
+import functools
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tools.local.fakes.langfuse_view import trace_view
 
-SCRIPT = Path(__file__).with_name("one_request.py")
-
-
+ROOT = Path(__file__).parents[4]
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@functools.cache
+def _forking_process():
+    """The process that starts all requests of this test run."""
+    script = Path(__file__).with_name("forked_requests.py")
+    process = subprocess.Popen(
+        [sys.executable, script],
+        env=ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    atexit.register(process.communicate)
+    return process
+
+
+def _run(environment):
+    """The exit code, the standard output and the standard error of `one_request.py`."""
+    process = _forking_process()
+    with tempfile.TemporaryDirectory() as folder:
+        process.stdin.write(json.dumps({"environment": environment, "folder": folder}) + "\n")
+        process.stdin.flush()
+        code = int(process.stdout.readline())
+        return code, *(Path(folder, name).read_text("utf-8") for name in ("out", "err"))
 
 
 class Asked:
@@ -19,8 +46,7 @@ class Asked:
 
     def __init__(self, langfuse, **variables):
         environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(Path(__file__).parents[4]),
+            **ENVIRONMENT,
             "AWS_LAMBDA_FUNCTION_NAME": "fn",
             "AWS_REGION": "us-east-1",
             "LANGFUSE_HOST": langfuse.url,
@@ -30,11 +56,9 @@ class Asked:
             **variables,
         }
         environment = {name: value for name, value in environment.items() if value is not None}
-        argv = [sys.executable, str(SCRIPT)]
-        done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=240, check=False)
-        self.log = done.stdout + done.stderr
-        self.code = done.returncode
-        lines = [line for line in done.stdout.splitlines() if line.startswith('{"success"')]
+        self.code, output, errors = _run(environment)
+        self.log = output + errors
+        lines = [line for line in output.splitlines() if line.startswith('{"success"')]
         self.bodies = [json.loads(line) for line in lines]
         self.langfuse = langfuse
 

@@ -1,0 +1,47 @@
+"""Runs one_request.py for each line of standard input, in a fork of a process that has loaded libraries.
+
+A line is JSON: `environment` of the fork, and `folder` for its standard output (`out`) and error (`err`). The
+exit code is written to standard output. None of the libraries reads the environment when it is imported.
+"""
+
+# ruff: noqa: F401
+
+import asyncio
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import backoff
+import boto3
+import botocore.docs
+import docstring_parser
+import google.protobuf.message
+import httpcore
+import httpx
+import pydantic.json_schema
+import requests
+import wrapt
+
+SCRIPT = Path(__file__).with_name("one_request.py")
+
+
+def redirect(folder):
+    """Point the standard streams to the files of one request."""
+    flags = os.O_WRONLY | os.O_CREAT
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(os.open(folder / "out", flags), 1)
+    os.dup2(os.open(folder / "err", flags), 2)
+
+
+for line in sys.stdin:
+    request = json.loads(line)
+    child = os.fork()
+    if not child:
+        redirect(Path(request["folder"]))
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
