@@ -21,7 +21,7 @@ OUT = {
 }  # fmt: skip
 """What must not be loaded before the first answer has left: each would be paid for with every cold start."""
 
-REQUESTS = 2_000
+REQUESTS = 600
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def test_each_of_many_requests_in_one_process_is_traced(warm):
 
 
 def test_memory_is_flat(warm):
-    """It may settle for the first 500 requests."""
-    assert max(warm["held_kb"][2:]) - warm["held_kb"][1] < 2_000
+    """It may grow for the first 100 requests; then 500 requests may hold 500 kB more, or 1 kB each."""
+    assert max(warm["held_kb"][2:]) - warm["held_kb"][1] < 500
 
 
 @pytest.mark.parametrize(

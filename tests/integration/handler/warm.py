@@ -56,7 +56,7 @@ answer()
 lambda_handler.handler.after_response.finish = finish
 held = []
 for number in range(int(sys.argv[3])):
-    if number % 500 == 0:
+    if number % 100 == 0:
         held.append(resident_kb())
     answer()
 held.append(resident_kb())
