@@ -4,6 +4,7 @@ All other arguments are passed to pytest; `hatch run test:pytest --help` lists t
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -12,8 +13,8 @@ from pathlib import Path
 from tools.command import described, run
 
 ROOT = Path(__file__).parents[1]
-_PROCESSES = 3
-"""More than two cores, because tests often wait."""
+_MAX_PROCESSES = 8
+"""More would wait for the longest files."""
 
 Run = Callable[[Sequence[str]], int]
 
@@ -29,10 +30,15 @@ def main(arguments: Sequence[str] | None = None, execute: Run = _run) -> int:
     )
     _, others = parser.parse_known_args(arguments)
     # The order of the files is kept, because the slow ones come first.
-    pytest = ["-n", str(_PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
+    pytest = ["-n", str(processes(os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
     return execute([sys.executable, "-m", "tools.build_layers", "build"]) or execute(
         [sys.executable, "-m", "hatch", "run", "test:pytest", *pytest, *(others or [str(ROOT / "tests")])]
     )
+
+
+def processes(cores: int) -> int:
+    """The number of processes: one more than the machine has cores, because tests often wait."""
+    return min(cores + 1, _MAX_PROCESSES)
 
 
 if __name__ == "__main__":

@@ -120,6 +120,11 @@ def test_the_tests_run_after_the_layers_are_built_and_take_pytests_arguments():
     assert pytest_command[-3:] == ["tests/unit", "-k", "deploy"]
 
 
+@pytest.mark.parametrize(("cores", "processes"), [(1, 2), (2, 3), (16, 8)])
+def test_the_tests_run_in_one_process_more_than_there_are_cores(cores, processes):
+    assert run_tests.processes(cores) == processes
+
+
 def test_no_test_runs_if_the_build_failed():
     executed = []
     assert run_tests.main([], lambda command: executed.append(command) or 3) == 3
