@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +24,9 @@ import httpx
 import pydantic.json_schema
 import requests
 import wrapt
+
+LIMIT_S = 240
+"""After this many seconds a fork is ended by a signal."""
 
 SCRIPT = Path(__file__).with_name("one_request.py")
 
@@ -39,6 +43,7 @@ for line in sys.stdin:
     request = json.loads(line)
     child = os.fork()
     if not child:
+        signal.alarm(LIMIT_S)
         redirect(Path(request["folder"]))
         os.environ.clear()
         os.environ.update(request["environment"])
