@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,13 @@ from zipfile import ZipFile
 
 import pytest
 
+import layers
 from tools.build_layers.building.build import build
 from tools.build_layers.checks.candidate import Candidate
 from tools.build_layers.checks.layer_contents import read_layer
 from tools.build_layers.checks.result import Harmless, Report, Violation
 from tools.build_layers.checks.run import CHECKS, check_paths
+from tools.wheels.download import sha256
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -27,13 +30,22 @@ def build_odd(index, make_stack, tmp_path):
     """Publishes a wheel `odd`, builds a layer of it, and gives the layer."""
 
     def make(version="1.0", locked="1.0", **wheel):
-        index.add("odd", version, **wheel)
+        published = index.add("odd", version, **wheel)
+        if version == locked:  # pip, which takes a second, has then nothing to choose
+            keep(published, tmp_path / "store")
         (layer,) = make_stack(strands="odd>=1.0")
         layer.lock.write_text(index.pin("odd", version).replace(f"=={version}", f"=={locked}"))
         build([layer], store=tmp_path / "store")
         return layer
 
     return make
+
+
+def keep(wheel, store):
+    """Put a wheel into the cache, as after its download."""
+    folder = store / "wheels" / layers.RUNTIME / sha256(wheel)
+    folder.mkdir(parents=True)
+    shutil.copy(wheel, folder)
 
 
 def findings(*stack):
