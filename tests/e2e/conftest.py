@@ -16,7 +16,7 @@ def bootstrapped():
     @contextlib.contextmanager
     def start():
         with ExampleControlPlane() as plane:
-            plane.bootstrap(plane.synthesize({}))
+            plane.bootstrap()
             yield plane
 
     return start

@@ -48,7 +48,7 @@ def cloud(tmp_path_factory):
     shutil.copy(SOURCES / "faulty_agent.py", source / "agent.py")
     context = {"auth": "jwt", "streaming": "true", "sessions": "true", "timeout_s": "10"}
     with ExampleControlPlane(agent_source=source) as plane:
-        plane.bootstrap(plane.synthesize({}))
+        plane.bootstrap()
         with LocalCloud(context, control_plane=plane, log=lambda _: None) as cloud:
             yield cloud
 

@@ -4,7 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ import pytest
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 
+from tests.e2e.stack_state import left, outputs, visible_text
 from tests.example_agent.control_plane import ExampleControlPlane
 from tools.aws import cdk
 from tools.aws.account import Account
@@ -66,9 +67,13 @@ def commands(bootstrapped) -> Iterator[Commands]:
         yield Commands(plane, langfuse)
 
 
+def _words(**context: str) -> tuple[str, ...]:
+    return tuple(word for key, value in context.items() for word in ("-c", f"{key}={value}"))
+
+
 def test_two_stacks_are_deployed_changed_compared_and_destroyed(commands: Commands) -> None:
-    one = ("-c", f"stack_name={ONE}", "-c", "auth=iam", "-c", "sessions=true")
-    two = ("-c", f"stack_name={TWO}", "-c", "memory_mb=2048")
+    one = _words(stack_name=ONE, auth="iam", sessions="true")
+    two = _words(stack_name=TWO, memory_mb="2048")
     told = commands.run("deploy", *one, **KEYS)
     assert "--aws-sigv4 aws:amz:us-east-1:lambda" in told
     assert f"hatch run invoke -c stack_name={ONE}" in told
@@ -78,7 +83,12 @@ def test_two_stacks_are_deployed_changed_compared_and_destroyed(commands: Comman
     assert "pass --yes" in refused
     assert commands.stacks() == {ONE}
     told = commands.run("deploy", *two, "--yes", **KEYS)
+    found = outputs(commands.plane, TWO)
+    assert f"curl {found['FunctionUrl']} -H 'Content-Type: application/json'" in told
     assert "--aws-sigv4" not in told
+    assert SECRET_KEY not in told + visible_text(commands.plane, TWO)
+    function = commands.plane.client("lambda").get_function_configuration(FunctionName=found["FunctionName"])
+    assert function["Environment"]["Variables"]["LANGFUSE_SECRET_ARN"] == f"{TWO}/langfuse"
     assert commands.stacks() == {ONE, TWO}
     before = commands.template(TWO)
     assert f'"LANGFUSE_PROJECT_ID": "{PROJECT_ID}"' in json.dumps(before)
@@ -91,7 +101,10 @@ def test_two_stacks_are_deployed_changed_compared_and_destroyed(commands: Comman
     assert "all conversations are deleted" in refused
     assert SECRET_KEY not in refused
     commands.langfuse.api_faults.inject("unavailable")
-    changed = commands.run("deploy", *one, "-c", "memory_mb=512")
+    url = outputs(commands.plane, ONE)["FunctionUrl"]
+    one_changed = (*one, *_words(model_id="us.amazon.nova-pro-v1:0", memory_mb="512", timeout_s="60"))
+    changed = commands.run("deploy", *one_changed)
+    assert outputs(commands.plane, ONE)["FunctionUrl"] == url
     assert "warning: Langfuse was not checked" in changed
     assert "langfuse_project" not in changed  # the deployed project is kept
     commands.langfuse.api_faults.inject("ok")
@@ -99,13 +112,18 @@ def test_two_stacks_are_deployed_changed_compared_and_destroyed(commands: Comman
     assert "1024" in changed
     assert commands.template(TWO) == before
 
-    status = json.loads(commands.run("status", *one, "-c", "memory_mb=512", "--json"))
+    status = json.loads(commands.run("status", *one_changed, "--json"))
     assert (status["stack"], status["options"]["auth"], status["changes"]) == (ONE, "iam", {})
     assert f"{ONE} and {TWO} are: choose one" in commands.run("invoke", "2+2?", code=1)
     assert "keeps no conversations" in commands.run("invoke", "2+2?", *two, "--session", "s", code=1)
     assert "the local cloud prints the log where" in commands.run("logs", *two)
 
-    bucket = _output(commands.plane, ONE, "SessionBucket")
+    _destroy_one_after_the_other(commands, one, two)
+
+
+def _destroy_one_after_the_other(commands: Commands, one: Sequence[str], two: Sequence[str]) -> None:
+    before = commands.template(TWO)
+    bucket = outputs(commands.plane, ONE)["SessionBucket"]
     commands.plane.client("s3").put_object(Bucket=bucket, Key="a/conversation", Body=b"{}")
     commands.run("destroy", "--force", *one)
     assert commands.stacks() == {TWO}
@@ -113,10 +131,12 @@ def test_two_stacks_are_deployed_changed_compared_and_destroyed(commands: Comman
     assert commands.template(TWO) == before
     commands.run("destroy", "--force", *two)
     assert commands.stacks() == set()
-    names = {
-        secret["Name"] for secret in commands.plane.client("secretsmanager").list_secrets()["SecretList"]
-    }
-    assert names == {f"{ONE}/langfuse", f"{TWO}/langfuse"}
+    assert left(commands.plane, ONE, TWO) == {}
+    secrets = commands.plane.client("secretsmanager")
+    names = [f"{ONE}/langfuse", f"{TWO}/langfuse"]
+    assert sorted(secret["Name"] for secret in secrets.list_secrets()["SecretList"]) == names
+    for name in names:
+        assert json.loads(secrets.get_secret_value(SecretId=name)["SecretString"]) == KEYS
 
 
 def _add_table(agent: Any) -> None:
@@ -159,9 +179,3 @@ def test_two_stacks_are_queried_and_one_is_extended_with_a_table(
 def _ask(cloud: LocalCloud) -> dict[str, Any]:
     with httpx.Client(timeout=60) as client:
         return FunctionClient(client, Account()).ask(cloud.url, b'{"query": "What is 2+2?"}')
-
-
-def _output(plane: ExampleControlPlane, stack: str, key: str) -> str:
-    (found,) = plane.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    (value,) = (output["OutputValue"] for output in found["Outputs"] if output["OutputKey"] == key)
-    return str(value)

@@ -55,8 +55,8 @@ class CliControlPlane(ControlPlane):
 class ExampleControlPlane(CliControlPlane):
     """Bootstraps, deploys and destroys over the AWS API, for tests of what is deployed."""
 
-    def bootstrap(self, synthesized: Path) -> None:
-        """Create the stack of the CLI's own bootstrap template."""
+    def bootstrap(self, synthesized: Path | None = None) -> None:
+        """Create the stack of the CLI's own bootstrap template, which is the same for every app."""
         cdk.install()
         self._apply("CDKToolkit", _BOOTSTRAP.read_text("utf-8"), _BOOTSTRAP_PARAMETERS)
 
