@@ -15,17 +15,6 @@ _KEPT = ("AWS_CA_BUNDLE",)
 _UNIT = Path(__file__).parent / "unit"
 _ONE_PROCESS = ("tests/unit/infra/",)
 """Folders whose files share an expensive start: the CDK with its Node process takes seconds to load."""
-_SLOWEST_FIRST = (
-    "tests/e2e/test_two_stacks.py",
-    "tests/e2e/test_stack_variants.py",
-    "tests/e2e/test_new_user.py",
-    "tests/unit/infra/",
-    "tests/integration/tracing/test_other_backends.py",
-    "tests/integration/handler/test_process.py",
-    "tests/unit/traced_agent/tracing/test_langfuse_and_other_libraries.py",
-    "tests/unit/traced_agent/http/test_fuzz.py",
-)
-"""What takes longest starts first, so that the processes end at about the same time."""
 
 # A busy machine takes any time for an example.
 settings.register_profile("no time limits", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -56,11 +45,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         host_check.check()
     except Failure as failure:
         pytest.exit(f"{failure}, and so do the tests in tests/unit", returncode=1)
-
-
-def _rank(nodeid: str) -> int:
-    ranks = (rank for rank, slow in enumerate(_SLOWEST_FIRST) if nodeid.startswith(slow))
-    return next(ranks, len(_SLOWEST_FIRST))
 
 
 @pytest.hookimpl(optionalhook=True)

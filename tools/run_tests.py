@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None, execute: Run = _run) -> int:
         **described("test", __doc__ or "", "hatch run test tests/unit -k deploy")
     )
     _, others = parser.parse_known_args(arguments)
-    # The order of the files is kept, because the slow ones come first.
+    # The order of the files is kept, because the slow ones, in tests/e2e, come first.
     pytest = ["-n", str(processes(os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
     return execute([sys.executable, "-m", "tools.build_layers", "build"]) or execute(
         [sys.executable, "-m", "hatch", "run", "test:pytest", *pytest, *(others or [str(ROOT / "tests")])]
