@@ -1,16 +1,11 @@
 """A trace of ours is the one that Langfuse's documented set-up makes."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.unit.traced_agent.tracing import forked_script
 from tools.local.fakes.langfuse_server import FakeLangfuse
-
-SCRIPT = Path(__file__).with_name("one_run.py")
 
 VOLATILE = re.compile(
     r"event\.(start|end)_time|cycle_id$|service\.(instance\.id|version)|duration|time_to_first|completion_start"
@@ -18,11 +13,9 @@ VOLATILE = re.compile(
 """What differs from run to run, or says which program it was."""
 
 
-def start(how, langfuse, **more):
-    """One run in a process of its own."""
+def run(how, langfuse, **more):
+    """One run in a process of its own: what it wrote to its log."""
     environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[4]),
         "LANGFUSE_BASE_URL": langfuse.url,
         "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
         "LANGFUSE_SECRET_KEY": langfuse.secret_key,
@@ -35,25 +28,17 @@ def start(how, langfuse, **more):
         "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental,gen_ai_span_attributes_only",
         **more,
     }
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, str(SCRIPT), how], env=environment, **pipes)
-
-
-def done(process):
-    """What it wrote to its log."""
-    out, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-    return out + errors
+    code, output, errors = forked_script.run("one_run.py", how, **environment)
+    assert code == 0, errors
+    return output + errors
 
 
 @pytest.fixture(scope="module")
 def both():
     """What the receiver got of either, each from a process of its own."""
     with FakeLangfuse() as theirs, FakeLangfuse() as ours:
-        for process in [
-            start(how, to, TOOL="observes") for how, to in (("documented", theirs), ("ours", ours))
-        ]:
-            done(process)
+        for how, to in (("documented", theirs), ("ours", ours)):
+            run(how, to, TOOL="observes")
         yield theirs, ours
 
 
@@ -115,13 +100,13 @@ def test_the_headers_are_those_of_the_documented_set_up(both):
 
 def test_langfuses_sdk_is_not_imported_before_the_answer():
     with FakeLangfuse() as langfuse:
-        assert "langfuse imported: False" in done(start("ours", langfuse))
+        assert "langfuse imported: False" in run("ours", langfuse)
 
 
 @pytest.mark.parametrize("imported", ["in the tool", "at the top"])
 def test_an_observation_of_the_agents_author_arrives_and_arrives_once(imported):
     with FakeLangfuse() as langfuse:
-        log = done(start("ours", langfuse, TOOL="observes", IMPORTED=imported, RUNS="2"))
+        log = run("ours", langfuse, TOOL="observes", IMPORTED=imported, RUNS="2")
         traces = langfuse.traces()
     assert len(traces) == 2
     for trace in traces:
@@ -141,13 +126,9 @@ CONTENT = ("PROMPT", "ANSWER", "ARGUMENT", "RESULT", "ERROR", "SYSTEM", "MINE")
 def traced():
     """The same runs, with their content and without, with a tool that works and one that raises."""
     with FakeLangfuse() as full, FakeLangfuse() as metadata:
-        started = [
-            start("ours", langfuse, TOOL=tool, TRACE_CONTENT=content)
-            for langfuse, content in ((full, "full"), (metadata, "metadata"))
-            for tool in ("observes", "raises")
-        ]
-        for process in started:
-            done(process)
+        for langfuse, content in ((full, "full"), (metadata, "metadata")):
+            for tool in ("observes", "raises"):
+                run("ours", langfuse, TOOL=tool, TRACE_CONTENT=content)
         yield full.traces(), metadata.traces()
 
 

@@ -1,7 +1,8 @@
-"""Runs one_request.py for each line of standard input, in a fork of a process that has loaded libraries.
+"""Runs a script for each line of standard input, in a fork of a process that has loaded large libraries.
 
-A line is JSON: `environment` of the fork, and `folder` for its standard output (`out`) and error (`err`). The
-exit code is written to standard output. None of the libraries reads the environment when it is imported.
+A line is JSON: `words` are the script and its arguments, `environment` is that of the fork, and `folder` is
+for its standard output (`out`) and error (`err`). The exit code is written to standard output. None of the
+libraries reads the environment when it is imported.
 """
 
 # ruff: noqa: F401
@@ -28,11 +29,11 @@ import wrapt
 LIMIT_S = 240
 """After this many seconds a fork is ended by a signal."""
 
-SCRIPT = Path(__file__).with_name("one_request.py")
+TIMEOUT_S = 240
 
 
 def redirect(folder):
-    """Point the standard streams to the files of one request."""
+    """Point the standard streams to the files of one run."""
     flags = os.O_WRONLY | os.O_CREAT
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(os.open(folder / "out", flags), 1)
@@ -40,13 +41,15 @@ def redirect(folder):
 
 
 for line in sys.stdin:
-    request = json.loads(line)
+    run = json.loads(line)
     child = os.fork()
     if not child:
         signal.alarm(LIMIT_S)
-        redirect(Path(request["folder"]))
+        signal.alarm(TIMEOUT_S)
+        redirect(Path(run["folder"]))
         os.environ.clear()
-        os.environ.update(request["environment"])
-        runpy.run_path(str(SCRIPT), run_name="__main__")
+        os.environ.update(run["environment"])
+        sys.argv = run["words"]
+        runpy.run_path(sys.argv[0], run_name="__main__")
         break
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
