@@ -29,8 +29,6 @@ import wrapt
 LIMIT_S = 240
 """After this many seconds a fork is ended by a signal."""
 
-TIMEOUT_S = 240
-
 
 def redirect(folder):
     """Point the standard streams to the files of one run."""
@@ -45,7 +43,6 @@ for line in sys.stdin:
     child = os.fork()
     if not child:
         signal.alarm(LIMIT_S)
-        signal.alarm(TIMEOUT_S)
         redirect(Path(run["folder"]))
         os.environ.clear()
         os.environ.update(run["environment"])
