@@ -1,8 +1,8 @@
 """Runs a script for each line of standard input, in a fork of a process that has loaded large libraries.
 
 A line is JSON: `words` are the script and its arguments, `environment` is that of the fork, and `folder` is
-for its standard output (`out`) and error (`err`). The exit code is written to standard output. None of the
-libraries reads the environment when it is imported.
+for its standard output (`out`) and error (`err`). The exit code is written to standard output. When they are
+imported, the libraries read no variable that a test sets.
 """
 
 # ruff: noqa: F401
