@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None, execute: Run = _run) -> int:
 
 
 def processes(cores: int) -> int:
-    """The number of processes: two more than the machine has cores, because tests often wait."""
-    return min(cores + 2, _MAX_PROCESSES)
+    """The number of processes: one more than the machine has cores, because tests often wait."""
+    return min(cores + 1, _MAX_PROCESSES)
 
 
 if __name__ == "__main__":
