@@ -1,13 +1,12 @@
 """What is wrong with the account is told in one line."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ProfileNotFound
 
 from tools.aws import account
 from tools.command import Failure
+from tools.local.http.exchange import HttpExchange
+from tools.local.http.server import HttpServer
 
 
 @pytest.mark.parametrize(
@@ -52,33 +51,22 @@ def test_the_default_region_is_the_environments_or_the_profiles(tmp_path, monkey
     assert account.Account("prod").default_region() == "eu-west-1"
 
 
-class InstanceMetadata(BaseHTTPRequestHandler):
-    """What an EC2 instance in eu-north-1 answers about itself, to a request with a session token."""
-
-    def do_PUT(self) -> None:
-        self.answer("a-token")
-
-    def do_GET(self) -> None:
-        placed = self.path.endswith("/placement/availability-zone/")
-        self.answer("eu-north-1b" if placed and self.headers["x-aws-ec2-metadata-token"] == "a-token" else "")
-
-    def answer(self, text: str) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
+def instance_metadata(exchange: HttpExchange) -> None:
+    """Answer as an EC2 instance in eu-north-1 does, to a request with a session token."""
+    token, placed = "a-token", exchange.path.endswith("/placement/availability-zone/")
+    if exchange.method == "GET":
+        known = placed and exchange.headers["x-aws-ec2-metadata-token"] == token
+        exchange.answer(200, b"eu-north-1b" if known else b"")
+    else:
+        exchange.answer(200, token.encode())
 
 
 def test_on_an_ec2_instance_the_default_region_is_the_instances(monkeypatch) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), InstanceMetadata) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with HttpServer(instance_metadata) as server:
         monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
-        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url)
 
         assert account.Account().default_region() == "eu-north-1"
-        server.shutdown()
 
 
 def test_the_region_is_the_stacks_and_the_profile_stays() -> None:

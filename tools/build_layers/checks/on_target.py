@@ -46,9 +46,8 @@ def _bytecode(layer: LayerContents) -> list[str]:
 def imports(candidate: Candidate) -> Iterator[str]:
     """Strands, Langfuse, the OTLP exporter and the function's asset import read-only and uncompiled."""
     with tempfile.TemporaryDirectory() as scratch, mounted_opt(candidate) as opt:
-        modules = (
-            [function_asset.ENTRY, *_MODULES] if candidate.handler else _MODULES
-        )  # it decides how the rest is loaded
+        # The function's module comes first, because it decides how the others are loaded.
+        modules = [function_asset.ENTRY, *_MODULES] if candidate.handler else _MODULES
         environment = {"HOME": scratch, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
         arguments = (str(opt), str(candidate.handler or ""), *modules)
         yield from target_process.run(check_imports, *arguments, environment=environment).splitlines()
